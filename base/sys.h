@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - system calls as functions that return -errno.
+ *
+ * None is inlined: the compiler keeps the address of errno over a park, for
+ * glibc declares it constant, and the goroutine may be on another thread by
+ * then.  Here it lives and dies inside one call.  Interrupted calls are
+ * repeated, except those that say so.
+ */
+#ifndef RT_BASE_SYS_H
+#define RT_BASE_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+ssize_t sys_readv(int fd, const struct iovec *iov, int cnt);
+/* Never SIGPIPE on a socket; elsewhere our threads block it. */
+ssize_t sys_writev(int fd, bool socket, const struct iovec *iov, int cnt);
+int sys_socket(int family, int type);
+int sys_accept(int fd); /* non-blocking, close-on-exec */
+int sys_connect(int fd, const struct sockaddr *sa, socklen_t len);
+int sys_setsockopt(int fd, int level, int name, int value);
+int sys_getsockopt(int fd, int level, int name, int *value);
+int sys_nonblock(int fd);
+/* Would a read (a write) return at once?  Errors count as ready. */
+bool sys_ready(int fd, bool out);
+void sys_close(int fd);
+
+#endif

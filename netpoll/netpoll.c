@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* netpoll.c - fills in the scheduler's hook table (sched/poller.h). */
+
+#include "netpoll/backend.h"
+#include "netpoll/pd.h"
+#include "sched/poller.h"
+
+const struct backend *const backend = &backend_epoll;
+
+static int init(void)
+{
+	int r = pd_init();
+
+	if (r < 0)
+		return r;
+	r = backend->init();
+	if (r < 0)
+		pd_fini();
+	return r;
+}
+
+static void fini(void)
+{
+	pd_fini();
+	backend->fini();
+}
+
+static int poll_events(struct p *pp, int64_t delay, struct g_list *ready)
+{
+	int n = backend->poll(pp, delay, ready);
+
+	pd_retry_starts(pp, ready);
+	return n;
+}
+
+static void wake(void)
+{
+	backend->wake();
+}
+
+static const struct poller netpoll = {
+	.init = init,
+	.fini = fini,
+	.poll = poll_events,
+	.wake = wake,
+	.stop = pd_stop_all,
+};
+
+const struct poller *const sched_poller = &netpoll;

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* pd.c - poll descriptors: opening, users, closing; see pd.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fatal.h"
+#include "base/sys.h"
+#include "netpoll/backend.h"
+#include "netpoll/pd.h"
+#include "netpoll/pd_internal.h"
+#include "sched/cancel.h"
+#include "sched/m.h"
+#include "sched/sched.h"
+
+struct slab pd_slab;
+
+/* Handles of an earlier run of the runtime stay stale in the next. */
+static uint64_t first_seq = 1;
+
+static struct pd *from_turn(struct canceller *c, int mode)
+{
+	return (struct pd *)((char *)c - offsetof(struct pd, turn) -
+	    (size_t)mode * sizeof(*c));
+}
+
+/* Takes gp out of those that wait for their turn. */
+static void cancel_turn(struct pd *pd, int mode, struct g *gp)
+{
+	struct g **at = &pd->sema[mode];
+
+	rt_lock(&pd->lock);
+	while (*at && *at != gp)
+		at = &(*at)->link;
+	if (*at)
+		*at = gp->link;
+	else
+		gp = NULL;
+	rt_unlock(&pd->lock);
+	if (gp)
+		rt_ready(gp);
+}
+
+static void cancel_turn_read(struct canceller *c, struct g *gp)
+{
+	cancel_turn(from_turn(c, MODE_READ), MODE_READ, gp);
+}
+
+static void cancel_turn_write(struct canceller *c, struct g *gp)
+{
+	cancel_turn(from_turn(c, MODE_WRITE), MODE_WRITE, gp);
+}
+
+int pd_init(void)
+{
+	return slab_init(
+	    &pd_slab, RANK_PDCACHE, sizeof(struct pd), PD_SLOTS_MAX);
+}
+
+/* No thread runs any more. */
+void pd_fini(void)
+{
+	uint32_t n = rt_load_relaxed(&pd_slab.used);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pd *pd = slab_at(&pd_slab, i);
+		uint64_t seq = rt_load_relaxed(&pd->seq);
+
+		if (pd->sysfd >= 0)
+			pd_release_sysfd(pd);
+		if (seq >= first_seq)
+			first_seq = seq + 1;
+	}
+	slab_fini(&pd_slab);
+}
+
+gamp_fd pd_handle(struct pd *pd)
+{
+	return (gamp_fd)(
+	    rt_load_relaxed(&pd->seq) << PD_SLOT_BITS | pd->slot);
+}
+
+/* A slot that was never used reads zero. */
+static void first_use(struct pd *pd, uint32_t slot)
+{
+	pd->slot = slot;
+	pd->lock.rank = RANK_PD;
+	pd->turn[MODE_READ].fn = cancel_turn_read;
+	pd->turn[MODE_WRITE].fn = cancel_turn_write;
+	pd_wait_init(pd);
+	pd_deadline_init(pd);
+	rt_store_relaxed(&pd->mu, 1); /* closed */
+	rt_store_relaxed(&pd->seq, first_seq);
+}
+
+static void set_up(struct pd *pd, int sysfd, uint32_t kind, bool out)
+{
+	uint32_t tag = (uint32_t)rt_load_relaxed(&pd->seq) << PD_SEQ_SHIFT;
+
+	pd->kind = kind;
+	pd->drained = false;
+	pd->polls_out = out;
+	rt_store_relaxed(&pd->shared, kind & PD_SHARED);
+	rt_lock(&pd->lock); /* a late timer may look */
+	pd->sysfd = sysfd;
+	for (int m = 0; m < 2; m++) {
+		rt_store_relaxed(&pd->dir[m].sem, DIR_NIL);
+		pd->deadline[m] = NEVER;
+		pd->posts[m] = 0;
+	}
+	rt_store_relaxed(&pd->info, tag);
+	rt_unlock(&pd->lock);
+}
+
+gamp_fd pd_open(int sysfd, uint32_t kind, bool out)
+{
+	int64_t slot = slab_new(&pd_slab);
+	struct pd *pd;
+	gamp_fd fd;
+	int r;
+
+	if (slot < 0)
+		return slot;
+	pd = slab_at(&pd_slab, (uint64_t)slot);
+	if (rt_load_relaxed(&pd->seq) == 0)
+		first_use(pd, (uint32_t)slot);
+	set_up(pd, sysfd, kind, out);
+	fd = pd_handle(pd);
+	fdmu_open(&pd->mu);
+	r = backend->open(sysfd, fd, out);
+	if (r == 0)
+		return fd;
+	pd->sysfd = -1; /* it stays the caller's */
+	(void)pd_close(fd);
+	return r;
+}
+
+static void remove_path(int sysfd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(un);
+
+	if (getsockname(sysfd, (struct sockaddr *)&un, &len) == 0 &&
+	    len > offsetof(struct sockaddr_un, sun_path) && un.sun_path[0])
+		(void)unlink(un.sun_path);
+}
+
+void pd_release_sysfd(struct pd *pd)
+{
+	/* The kernel forgets a number that is closed, unless it was dup'ed:
+	 * then late events would come for ever. */
+	if (rt_load_relaxed(&pd->shared))
+		backend->close(pd->sysfd);
+	if (pd->kind & PD_UNLINK)
+		remove_path(pd->sysfd);
+	sys_close(pd->sysfd);
+	pd->sysfd = -1;
+}
+
+/* The last user is out. */
+static void destroy(struct pd *pd)
+{
+	uint32_t slot = pd->slot;
+
+	rt_assert(rt_load_relaxed(&pd->dir[MODE_READ].sem) <= DIR_READY);
+	rt_assert(rt_load_relaxed(&pd->dir[MODE_WRITE].sem) <= DIR_READY);
+	if (pd->sysfd >= 0)
+		pd_release_sysfd(pd);
+	rt_store_release(&pd->seq, rt_load_relaxed(&pd->seq) + 1);
+	slab_free(&pd_slab, slot);
+}
+
+/* Lets n goroutines try again for the lock of a direction. */
+static void post(struct pd *pd, int mode, uint32_t n)
+{
+	struct g_list l = { 0 };
+
+	rt_lock(&pd->lock);
+	for (; n > 0; n--) {
+		struct g *gp = pd->sema[mode];
+
+		if (gp) {
+			pd->sema[mode] = gp->link;
+			rt_ready_onto(&l, gp);
+		} else {
+			pd->posts[mode]++;
+		}
+	}
+	rt_unlock(&pd->lock);
+	rt_queue_list(&l);
+}
+
+int pd_begin(gamp_fd fd, struct pd **out)
+{
+	uint64_t slot = (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1);
+	struct pd *pd = slab_at(&pd_slab, slot);
+
+	if (!pd || fd <= 0)
+		return -EBADF;
+	switch (fdmu_incref(&pd->mu)) {
+	case FDMU_OK:
+		break;
+	case FDMU_FULL:
+		return -EMFILE;
+	default:
+		return -EBADF;
+	}
+	if (pd_handle(pd) != fd) { /* the slot's next owner */
+		pd_end(pd);
+		return -EBADF;
+	}
+	*out = pd;
+	return 0;
+}
+
+void pd_end(struct pd *pd)
+{
+	if (fdmu_decref(&pd->mu) == FDMU_LAST)
+		destroy(pd);
+}
+
+static bool commit_turn(struct g *gp, void *arg)
+{
+	struct canceller *c = arg;
+	int mode = c->fn == cancel_turn_write;
+	struct pd *pd = from_turn(c, mode);
+	struct g **at = &pd->sema[mode];
+	bool wait = false;
+
+	rt_lock(&pd->lock);
+	if (pd->posts[mode] > 0) {
+		pd->posts[mode]--;
+	} else if (!g_cancelled(gp)) { /* C2: under the canceller's lock */
+		while (*at)
+			at = &(*at)->link;
+		gp->link = NULL;
+		*at = gp;
+		wait = true;
+	}
+	rt_unlock(&pd->lock);
+	return wait;
+}
+
+/* Counted as a waiter: sleeps until a post, spare ones included. */
+static int wait_turn(struct pd *pd, int mode)
+{
+	struct m *mp = m_enter();
+	struct g *gp = mp ? mp->curg : NULL;
+	int r = -EPERM;
+
+	if (gp) {
+		r = -ECANCELED;
+		if (cancel_begin(gp, &pd->turn[mode])) {
+			rt_park(commit_turn, &pd->turn[mode], WHY_FD_LOCK);
+			cancel_end(gp);
+			r = g_cancelled(gp) ? -ECANCELED : 0;
+		}
+	}
+	m_exit();
+	return r;
+}
+
+int pd_lock(gamp_fd fd, int mode, struct pd **out)
+{
+	uint64_t slot = (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1);
+	struct pd *pd = slab_at(&pd_slab, slot);
+	bool goroutine = m_self() != NULL, waited = false;
+	int r;
+
+	if (!pd || fd <= 0)
+		return -EBADF;
+	for (;;) {
+		switch (fdmu_lock(&pd->mu, mode, goroutine)) {
+		case FDMU_OK:
+			if (rt_likely(pd_handle(pd) == fd)) {
+				*out = pd;
+				return 0;
+			}
+			pd_unlock(pd, mode);
+			return -EBADF;
+		case FDMU_BUSY:
+			if (!goroutine)
+				return -EPERM;
+			if (pd_handle(pd) != fd)
+				return -EBADF; /* leaves a spare post */
+			r = wait_turn(pd, mode);
+			if (r < 0)
+				return r;
+			waited = true;
+			break;
+		case FDMU_FULL:
+			return -EMFILE;
+		default: /* closed under those who waited: as for a reader */
+			return waited ? -ECANCELED : -EBADF;
+		}
+	}
+}
+
+void pd_unlock(struct pd *pd, int mode)
+{
+	enum fdmu r = fdmu_unlock(&pd->mu, mode);
+
+	if (r == FDMU_POST || r == FDMU_LAST_POST)
+		post(pd, mode, 1);
+	if (r == FDMU_LAST || r == FDMU_LAST_POST)
+		destroy(pd);
+}
+
+int pd_close(gamp_fd fd)
+{
+	uint32_t waiters[2];
+	struct g_list l = { 0 };
+	struct pd *pd;
+	int r = pd_begin(fd, &pd);
+
+	if (r < 0)
+		return r;
+	r = fdmu_close(&pd->mu, waiters) == FDMU_OK ? 0 : -EBADF;
+	if (r == 0) {
+		pd_evict_all(pd, &l);
+		rt_queue_list(&l);
+		for (int m = 0; m < 2; m++)
+			if (waiters[m] > 0)
+				post(pd, m, waiters[m]);
+		pd_end(pd); /* fdmu_close made us a user once more */
+	}
+	pd_end(pd);
+	return r;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pd.h - poll descriptor: ties one descriptor of the system to at most one
+ * parked reader and one parked writer.
+ *
+ * Lives in a type-stable slab and is never given back while the runtime runs;
+ * an event, a timer or a handle that comes late finds another sequence number.
+ * A gamp_fd is sequence << 24 | slot, and so is the cookie in epoll.
+ *
+ *	info word: why not to wait, readable without the lock
+ *	PD_CLOSING	closed; waiters leave with -ECANCELED
+ *	PD_RTIME	the read deadline has passed
+ *	PD_WTIME	the write deadline has passed
+ *	PD_HUP		the peer will send no more, or something out of the
+ *			ordinary: a short read does not mean drained
+ *	bits 8..31	low bits of the sequence, so that a late event cannot
+ *			set PD_HUP on the slot's next owner
+ *
+ * The short-read rule: a stream socket that returned less than asked for is
+ * drained, and the next read waits without trying, which saves a system call
+ * per request.  An end of stream that arrived together with data gives no
+ * second edge (netpoll keeps it in PD_HUP), and neither does urgent data, at
+ * whose mark reads stop short (EPOLLPRI sets PD_HUP as well).
+ *
+ * Deadlines: `deadline` is what the user set, `armed` when the timer in the
+ * heap will look at it.  Moving a deadline later, or removing it, leaves the
+ * timer alone; it fires early, sees that, and is armed anew.  Timers carry
+ * tseq: a firing that was under way when the timer was stopped is ignored.
+ *
+ * Who may call what: users (fd_begin) anything; the poller pd_event; timers
+ * pd_fire.  Fields say who guards them:
+ *	(a) atomic   (l) lock   (r)/(w) the holder of the read / write lock
+ *	(o) written while opening, then only read   (s) its own lock
+ */
+#ifndef RT_NETPOLL_PD_H
+#define RT_NETPOLL_PD_H
+
+#include <gamp/net.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/slab.h"
+#include "netpoll/dir.h"
+#include "netpoll/fdmutex.h"
+#include "sched/g.h"
+#include "sched/timer.h"
+
+#define PD_SLOT_BITS 24
+#define PD_SLOTS_MAX (1u << 22)
+
+enum {
+	PD_CLOSING = 1,
+	PD_RTIME = 2,
+	PD_WTIME = 4,
+	PD_HUP = 8,
+	PD_SEQ_SHIFT = 8,
+};
+#define PD_TIME(mode) (PD_RTIME << (mode))
+
+/* What kind of descriptor; from the family and type. */
+enum {
+	PD_SOCKET = 1, /* send(2) works on it */
+	PD_DRAINS = 2, /* the short-read rule holds */
+	PD_UNLINK = 4, /* a unix listener: remove its path on close */
+	PD_SHARED = 8, /* the program knows the number: it may be dup'ed */
+};
+
+struct pd {
+	rt_a64 mu;	   /* (a) fdmutex.h */
+	rt_a64 seq;	   /* (a) of this owner of the slot */
+	struct dir dir[2]; /* (a) */
+	rt_a32 info;	   /* (a) */
+	int sysfd;	   /* (o) */
+	uint32_t kind;	   /* (o) PD_SOCKET and so on */
+	uint32_t slot;	   /* (o) */
+	bool drained;	   /* (r) the last read was short */
+	bool polls_out;	   /* (w) registered for writing, too */
+	rt_a32 shared;	   /* (a) PD_SHARED, found out later */
+
+	struct rt_lock lock;
+	struct g *sema[2];	/* (l) goroutines that wait for dir's lock */
+	uint32_t posts[2];	/* (l) */
+	int64_t deadline[2];	/* (l) */
+	int64_t armed[2];	/* (l) NEVER: the timer is not in a heap */
+	uint64_t tseq[2];	/* (l) */
+	struct timer timer[2];	/* armed under (l) */
+	struct canceller wait[2]; /* (o) */
+	struct canceller turn[2]; /* (o) */
+
+	gamp_fn *fn;	 /* (r) the armed start */
+	void *arg;	 /* (r) */
+	struct pd *link; /* (s) starts that wait for memory */
+};
+
+/* The slab; with the poller.  0 or -errno. */
+int pd_init(void);
+void pd_fini(void);
+
+/* Takes sysfd over.  The handle, or -errno, and then sysfd is the caller's.
+ * out: register for writing at once (for connect). */
+gamp_fd pd_open(int sysfd, uint32_t kind, bool out);
+
+/* The handle of an open descriptor; for its users. */
+gamp_fd pd_handle(struct pd *pd);
+
+/* 0, -EBADF: closed already. */
+int pd_close(gamp_fd fd);
+
+/* Becomes a user of fd.  0, -EBADF, -EMFILE: a million users. */
+int pd_begin(gamp_fd fd, struct pd **out);
+void pd_end(struct pd *pd);
+
+/* Becomes the reader or writer of fd; waits its turn.  0; -EBADF; -ECANCELED;
+ * -EPERM: would have to wait, but is no goroutine. */
+int pd_lock(gamp_fd fd, int mode, struct pd **out);
+void pd_unlock(struct pd *pd, int mode);
+
+/* The holder of the lock.  0: go on; or why not: -ECANCELED, -ETIMEDOUT. */
+int pd_check(struct pd *pd, int mode);
+
+/* The holder of the lock parks until dir may be ready.  0; -ECANCELED,
+ * -ETIMEDOUT, -EPERM.  retry: look again at that time (NEVER: do not). */
+int pd_wait(struct pd *pd, int mode, int64_t retry);
+
+/* Any user. */
+int pd_set_deadline(struct pd *pd, int mode, int64_t t);
+
+/* Starts fn(arg) when readable; see gamp_go_when_readable. */
+int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);
+
+/* The poller: events for a cookie.  Runnable goroutines go to l; pp is the
+ * caller's P or null. */
+void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
+    struct g_list *l);
+
+/* Starts that had no memory before. */
+void pd_retry_starts(struct p *pp, struct g_list *l);
+
+/* The runtime is stopping: begin all armed starts, cancelled. */
+void pd_stop_all(void);
+
+#endif

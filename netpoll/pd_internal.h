@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* pd_internal.h - what the files of the poll descriptor share. */
+#ifndef RT_NETPOLL_PD_INTERNAL_H
+#define RT_NETPOLL_PD_INTERNAL_H
+
+#include "netpoll/pd.h"
+
+extern struct slab pd_slab;
+
+/* pd.c */
+
+void pd_release_sysfd(struct pd *pd);
+
+/* pd_wait.c: cancellers of waits; a start that was taken out of dir. */
+void pd_wait_init(struct pd *pd);
+void pd_start(struct pd *pd, struct p *pp, struct g_list *l);
+/* Appends what notify or evict returned. */
+void pd_collect(
+    struct pd *pd, struct g *gp, struct p *pp, struct g_list *l);
+
+/* pd_deadline.c: timers; closing and waking everybody. */
+void pd_deadline_init(struct pd *pd);
+void pd_evict_all(struct pd *pd, struct g_list *l);
+
+#endif

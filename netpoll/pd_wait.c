@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/* pd_wait.c - waiting for a descriptor, and being told; see pd.h, dir.h. */
+
+#include <errno.h>
+
+#include "base/fatal.h"
+#include "netpoll/pd_internal.h"
+#include "sched/cancel.h"
+#include "sched/m.h"
+#include "sched/sched.h"
+#include "sched/sleep.h"
+
+/* Starts that found no memory; the lock is held for a list operation. */
+static struct {
+	struct rt_lock lock;
+	rt_aptr head; /* struct pd * */
+} starved = { .lock = RT_LOCK_INIT(RANK_STARVED) };
+
+static void cancel_read(struct canceller *c, struct g *gp)
+{
+	struct pd *pd = (struct pd *)((char *)c - offsetof(struct pd, wait));
+
+	if (dir_evict_g(&pd->dir[MODE_READ], gp))
+		rt_ready(gp);
+}
+
+static void cancel_write(struct canceller *c, struct g *gp)
+{
+	struct pd *pd =
+	    (struct pd *)((char *)(c - 1) - offsetof(struct pd, wait));
+
+	if (dir_evict_g(&pd->dir[MODE_WRITE], gp))
+		rt_ready(gp);
+}
+
+void pd_wait_init(struct pd *pd)
+{
+	pd->wait[MODE_READ].fn = cancel_read;
+	pd->wait[MODE_WRITE].fn = cancel_write;
+}
+
+int pd_check(struct pd *pd, int mode)
+{
+	uint32_t info = rt_load_acquire(&pd->info);
+
+	if (rt_likely(!(info & (PD_CLOSING | PD_TIME(mode)))))
+		return 0;
+	return info & PD_CLOSING ? -ECANCELED : -ETIMEDOUT;
+}
+
+/* A pause of accept is over: its wait ends as if something had come. */
+static void nudge(void *arg, uint64_t seq)
+{
+	struct dir *d = arg;
+	struct g *gp = dir_notify(d);
+
+	(void)seq;
+	if (gp && gp != DIR_START)
+		rt_ready(gp);
+}
+
+static bool commit_wait(struct g *gp, void *arg)
+{
+	return dir_commit(arg, gp);
+}
+
+/* Announced; parks unless it was cancelled.  True: try the I/O. */
+static bool park(struct g *gp, struct pd *pd, int mode)
+{
+	struct dir *d = &pd->dir[mode];
+
+	/* C2 of cancel.h: after the announcement. */
+	if (!g_cancelled(gp))
+		rt_park(commit_wait, d,
+		    mode == MODE_READ ? WHY_READ : WHY_WRITE);
+	return dir_finish(d);
+}
+
+static int wait_loop(struct g *gp, struct pd *pd, int mode)
+{
+	uint32_t stop = PD_CLOSING | PD_TIME(mode);
+	int r;
+
+	do {
+		if (!cancel_begin(gp, &pd->wait[mode]))
+			return -ECANCELED;
+		r = dir_prepare(&pd->dir[mode], &pd->info, stop);
+		if (r == -EAGAIN && park(gp, pd, mode))
+			r = 0;
+		cancel_end(gp);
+		if (g_cancelled(gp))
+			return -ECANCELED;
+		/* An evict without a reason that lasts: wait again. */
+		if (r != 0 && pd_check(pd, mode) != 0)
+			return pd_check(pd, mode);
+	} while (r != 0);
+	return 0;
+}
+
+int pd_wait(struct pd *pd, int mode, int64_t retry)
+{
+	struct m *mp = m_enter();
+	struct g *gp = mp ? mp->curg : NULL;
+	int r = -EPERM;
+
+	if (gp && retry == NEVER) {
+		r = wait_loop(gp, pd, mode);
+	} else if (gp) {
+		gp->timer.fn = nudge;
+		gp->timer.arg = &pd->dir[mode];
+		r = timer_arm(&gp->timer, retry);
+		if (r == 0)
+			r = wait_loop(gp, pd, mode);
+		(void)timer_stop(&gp->timer);
+	}
+	m_exit();
+	return r;
+}
+
+/* Its lock is given back first, so that fn can read. */
+void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
+{
+	int err = 0;
+	struct g *gp =
+	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
+
+	if (!gp) {
+		rt_lock(&starved.lock);
+		pd->link = (struct pd *)rt_load_relaxed(&starved.head);
+		rt_store_relaxed(&starved.head, (uintptr_t)pd);
+		rt_unlock(&starved.lock);
+		return;
+	}
+	gp->woken = true;
+	g_born(gp);
+	san_release(gp);
+	g_push(l, gp);
+	pd_unlock(pd, MODE_READ);
+}
+
+void pd_retry_starts(struct p *pp, struct g_list *l)
+{
+	struct pd *pd, *next;
+
+	if (rt_likely(rt_load_relaxed(&starved.head) == 0))
+		return;
+	rt_lock(&starved.lock);
+	pd = (struct pd *)rt_load_relaxed(&starved.head);
+	rt_store_relaxed(&starved.head, 0);
+	rt_unlock(&starved.lock);
+	for (; pd; pd = next) {
+		next = pd->link;
+		pd_start(pd, pp, l);
+	}
+}
+
+void pd_collect(struct pd *pd, struct g *gp, struct p *pp, struct g_list *l)
+{
+	if (gp == DIR_START)
+		pd_start(pd, pp, l);
+	else if (gp)
+		rt_ready_onto(l, gp);
+}
+
+/* Sets PD_HUP, unless the slot has changed hands. */
+static void hang_up(struct pd *pd, uint64_t seq)
+{
+	uint32_t info = rt_load_relaxed(&pd->info);
+	uint32_t tag = (uint32_t)seq << PD_SEQ_SHIFT >> PD_SEQ_SHIFT;
+
+	do {
+		if (info >> PD_SEQ_SHIFT != tag || (info & PD_HUP))
+			return;
+	} while (!rt_cas_acqrel(&pd->info, &info, info | PD_HUP));
+}
+
+void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
+    struct g_list *l)
+{
+	struct pd *pd = slab_at(
+	    &pd_slab, (uint64_t)cookie & ((1u << PD_SLOT_BITS) - 1));
+	uint64_t seq = (uint64_t)cookie >> PD_SLOT_BITS;
+
+	if (!pd || rt_load_acquire(&pd->seq) != seq)
+		return; /* closed since */
+	if (hup) /* before the waiter is told */
+		hang_up(pd, seq);
+	if (w)
+		pd_collect(pd, dir_notify(&pd->dir[MODE_WRITE]), pp, l);
+	if (r)
+		pd_collect(pd, dir_notify(&pd->dir[MODE_READ]), pp, l);
+}
+
+/* Not armed, or not any more: start it from here. */
+static int start_now(struct pd *pd)
+{
+	struct m *mp = m_enter();
+	int err = 0;
+	struct g *gp = g_new(mp ? m_p(mp) : NULL, sched.default_class, pd->fn,
+	    pd->arg, &err);
+
+	pd_unlock(pd, MODE_READ);
+	if (gp) {
+		g_born(gp);
+		rt_start(gp);
+	}
+	m_exit();
+	return gp ? 0 : err;
+}
+
+int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
+{
+	struct pd *pd;
+	int r = pd_begin(fd, &pd);
+
+	if (r < 0)
+		return r;
+	switch (fdmu_lock(&pd->mu, MODE_READ, false)) {
+	case FDMU_OK:
+		break;
+	case FDMU_BUSY:
+		pd_end(pd);
+		return -EBUSY;
+	default:
+		pd_end(pd);
+		return -EBADF;
+	}
+	pd->fn = fn;
+	pd->arg = arg;
+	r = 0;
+	/* Not known to be drained: what is there gives no edge again. */
+	if (!pd->drained || (rt_load_acquire(&pd->info) & PD_HUP))
+		r = start_now(pd);
+	else if (dir_arm(&pd->dir[MODE_READ], &pd->info,
+		     PD_CLOSING | PD_RTIME | PD_HUP) == 0)
+		r = start_now(pd);
+	else if (rt_load_seqcst(&sched.stopping) &&
+	    dir_disarm(&pd->dir[MODE_READ]))
+		r = start_now(pd); /* pd_stop_all may have missed it */
+	pd_end(pd);
+	return r;
+}
+
+void pd_stop_all(void)
+{
+	uint32_t n = rt_load_acquire(&pd_slab.used);
+	struct g_list l = { 0 };
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pd *pd = slab_at(&pd_slab, i);
+
+		if (dir_disarm(&pd->dir[MODE_READ]))
+			pd_start(pd, NULL, &l);
+	}
+	rt_queue_list(&l);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* go.c - the calls of gamp/go.h that goroutines make. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <gamp/errno.h>
+#include <gamp/go.h>
+
+#include "base/fatal.h"
+#include "runtime/entry.h"
+#include "sched/cancel.h"
+#include "sched/sched.h"
+#include "sched/sleep.h"
+
+static int64_t start(int cls, const char *name, gamp_fn *fn, void *arg)
+{
+	struct m *mp = m_enter();
+	int err = 0;
+	struct g *gp = g_new(mp ? m_p(mp) : NULL, cls, fn, arg, &err);
+	int64_t id = err;
+
+	if (gp) {
+		id = g_id(gp);
+		gp->name = name;
+		gp->parent = mp && mp->curg ? g_id(mp->curg) : 0;
+		g_born(gp);
+		rt_start(gp);
+	}
+	m_exit();
+	return id;
+}
+
+int64_t gamp_go_with(const struct gamp_go_options *opt, gamp_fn *fn, void *arg)
+{
+	int64_t id;
+	int cls;
+
+	if (!fn)
+		return -EINVAL;
+	if (!entry_begin())
+		return -ESRCH;
+	cls = opt && opt->stack_size ? arena_class(opt->stack_size) :
+				       sched.default_class;
+	if (cls < 0)
+		id = cls;
+	else if (rt_unlikely(rt_load_relaxed(&sched.stopping)))
+		id = -ECANCELED;
+	else
+		id = start(cls, opt ? opt->name : NULL, fn, arg);
+	entry_end();
+	return id;
+}
+
+int64_t gamp_go(gamp_fn *fn, void *arg)
+{
+	return gamp_go_with(NULL, fn, arg);
+}
+
+void gamp_yield(void)
+{
+	struct m *mp = m_enter();
+
+	if (!mp)
+		return;
+	rt_yield();
+	m_exit();
+}
+
+_Noreturn void gamp_exit(void)
+{
+	if (!m_enter())
+		rt_fatal("gamp_exit outside a goroutine");
+	rt_goexit();
+}
+
+int64_t gamp_self(void)
+{
+	struct m *mp = m_self();
+
+	return mp && mp->curg ? g_id(mp->curg) : 0;
+}
+
+int gamp_sleep(int64_t ns)
+{
+	struct m *mp;
+	int r;
+
+	mp = m_enter();
+	if (!mp)
+		return -EPERM;
+	if (g_cancelled(mp->curg))
+		r = -ECANCELED;
+	else if (ns <= 0)
+		r = 0;
+	else
+		r = sleep_until(mp, clock_after(clock_now(), ns));
+	m_exit();
+	return r;
+}
+
+int64_t gamp_now(void)
+{
+	return clock_now();
+}
+
+int gamp_cancel(int64_t id)
+{
+	int r;
+
+	if (!entry_begin())
+		return -ESRCH;
+	(void)m_enter();
+	r = cancel_id(id);
+	m_exit();
+	entry_end();
+	return r;
+}
+
+bool gamp_cancelled(void)
+{
+	struct m *mp = m_self();
+
+	return mp && mp->curg && (rt_load_relaxed(&mp->curg->tag) & 1);
+}
+
+bool gamp_uncancellable(bool on)
+{
+	struct m *mp = m_self();
+	bool was;
+
+	if (!mp || !mp->curg)
+		return false;
+	was = mp->curg->uncancellable;
+	mp->curg->uncancellable = on;
+	return was;
+}
+
+int gamp_maxprocs(int n)
+{
+	int have = 0;
+
+	if (n < 0)
+		return -EINVAL;
+	if (entry_begin()) {
+		have = (int)sched.nprocs;
+		entry_end();
+	}
+	return n == 0 || n == have ? have : -ENOTSUP;
+}
+
+void gamp_enter_blocking(void)
+{
+	blocking_enter();
+}
+
+void gamp_leave_blocking(void)
+{
+	blocking_leave();
+}
+
+int *gamp_errno_location(void)
+{
+	return __errno_location();
+}

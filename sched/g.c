@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* g.c - making, finding and recycling goroutines; see g.h. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "sched/g.h"
+#include "sched/m.h"
+#include "sched/sched.h"
+
+#define REFILL 16 /* slots fetched from the arena at once */
+
+/* The first function on a goroutine's stack. */
+static void g_main(void)
+{
+	struct m *mp = m_self();
+	struct g *gp = mp->curg;
+
+	san_asan_arrive(G_SAN(gp));
+	san_acquire(gp);
+	m_exit();
+	gp->fn(gp->arg);
+	(void)m_enter();
+	rt_goexit();
+}
+
+/* A control block for a slot; its memory may be as new. */
+static struct g *adopt(uint32_t ref)
+{
+	struct g *gp = arena_ctl(ref);
+
+	if (gp->seq == 0)
+		gp->seq = arena_seq(ref);
+	gp->ref = ref;
+	return gp;
+}
+
+static struct g *from_arena(struct p *pp, int cls, int *err)
+{
+	uint32_t refs[REFILL];
+	bool cache = pp && cls == sched.default_class && sched.gfree_max > 0;
+	int n = arena_get(cls, refs, cache ? REFILL : 1);
+
+	if (n < 0) {
+		*err = n;
+		return NULL;
+	}
+	for (int i = n - 1; i > 0; i--) {
+		struct g *gp = adopt(refs[i]);
+
+		gp->link = pp->gfree;
+		pp->gfree = gp;
+		pp->gfree_n++;
+	}
+	return adopt(refs[0]);
+}
+
+static struct g *take(struct p *pp, int cls, int *err)
+{
+	struct g *gp;
+
+	if (!pp || cls != sched.default_class || !pp->gfree)
+		return from_arena(pp, cls, err);
+	gp = pp->gfree;
+	pp->gfree = gp->link;
+	pp->gfree_n--;
+	return gp;
+}
+
+static void set_stack(struct g *gp)
+{
+#if defined(RT_ASAN) || defined(RT_TSAN)
+	void *lo, *hi = arena_stack(gp->ref, &lo);
+
+	gp->san.bottom = lo;
+	gp->san.size = (size_t)((char *)hi - (char *)lo);
+	san_stack_reset(&gp->san);
+	san_fiber_new(&gp->san);
+#endif
+	ctx_init(&gp->ctx, gp, g_main);
+}
+
+struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
+{
+	struct g *gp;
+
+	while ((gp = take(pp, cls, err)) && gp->seq >= G_SEQ_MAX)
+		arena_retire(gp->ref);
+	if (!gp)
+		return NULL;
+	gp->seq++;
+	gp->fn = fn;
+	gp->arg = arg;
+	gp->name = NULL;
+	gp->parent = 0;
+	gp->woken = gp->uncancellable = false;
+	gp->blocking = 0;
+	gp->why = WHY_NONE;
+	rt_store_relaxed(&gp->waits, 0);
+	rt_store_relaxed(&gp->timer.heap, 0);
+	set_stack(gp);
+	g_status(gp, G_DEAD, G_RUNNABLE);
+	rt_store_release(
+	    &gp->tag, (gp->seq << ARENA_REF_BITS | gp->ref) << 1);
+	if (pp)
+		rt_store_relaxed(
+		    &pp->spawned, rt_load_relaxed(&pp->spawned) + 1);
+	else
+		(void)rt_add_seqcst(&sched.foreign_spawned, 1);
+	return gp;
+}
+
+void g_born(struct g *gp)
+{
+	uint64_t tag = rt_load_relaxed(&gp->tag);
+
+	/* Its tag is set: cancel_all finds it, or we find `stopping`. */
+	rt_fence_seqcst(); /* pairs with the one in sched_drain */
+	if (rt_unlikely(rt_load_relaxed(&sched.stopping)))
+		(void)rt_cas_seqcst(&gp->tag, &tag, tag | 1);
+}
+
+static void give_back(struct p *pp, uint32_t n)
+{
+	uint32_t refs[REFILL];
+
+	while (n > 0) {
+		uint32_t k = 0;
+
+		for (; k < REFILL && k < n && pp->gfree; k++) {
+			refs[k] = pp->gfree->ref;
+			pp->gfree = pp->gfree->link;
+			pp->gfree_n--;
+		}
+		if (k == 0)
+			return;
+		arena_put(refs, (int)k);
+		n -= k;
+	}
+}
+
+void g_free(struct p *pp, struct g *gp)
+{
+	rt_store_release(&gp->tag, 0); /* I1: from here nobody finds it */
+	g_status(gp, G_RUNNING, G_DEAD);
+	rt_store_release(&pp->exited, rt_load_relaxed(&pp->exited) + 1);
+	if (gp->ref >> ARENA_INDEX_BITS != (uint32_t)sched.default_class ||
+	    sched.gfree_max == 0) {
+		arena_put(&gp->ref, 1);
+	} else {
+		gp->link = pp->gfree;
+		pp->gfree = gp;
+		if (++pp->gfree_n > sched.gfree_max)
+			give_back(pp, sched.gfree_max / 2);
+	}
+	if (rt_unlikely(rt_load_relaxed(&sched.stopping)))
+		sched_exited();
+}
+
+void g_flush(struct p *pp)
+{
+	give_back(pp, pp->gfree_n);
+}
+
+struct g *g_find(int64_t id)
+{
+	uint32_t ref = (uint32_t)id & ((1u << ARENA_REF_BITS) - 1);
+	struct g *gp;
+
+	if (id <= 0 || !rt_load_acquire(&sched.running) || !arena_has(ref))
+		return NULL;
+	gp = arena_ctl(ref);
+	return rt_load_acquire(&gp->tag) >> 1 == (uint64_t)id ? gp : NULL;
+}
+
+void g_each(void (*fn)(struct g *gp, int64_t id, void *arg), void *arg)
+{
+	for (uint32_t c = 0; c < ARENA_CLASSES; c++) {
+		uint32_t n = arena_used((int)c);
+
+		for (uint32_t i = 0; i < n; i++) {
+			struct g *gp = arena_ctl(c << ARENA_INDEX_BITS | i);
+			uint64_t tag = rt_load_acquire(&gp->tag);
+
+			if (tag)
+				fn(gp, (int64_t)(tag >> 1), arg);
+		}
+	}
+}
+
+uint64_t g_read_seq(void *ctl)
+{
+	return ((struct g *)ctl)->seq;
+}

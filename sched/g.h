@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * g.h - G: a goroutine.  A stack, a saved context, a state.
+ *
+ *	state	   meaning			who may leave it, and how
+ *	-----	   -------			-------------------------
+ *	DEAD	   on a free list		g_new -> RUNNABLE
+ *	RUNNABLE   in exactly one run queue,	the M that took it out
+ *		   or in the hands of who	-> RUNNING
+ *		   took it out
+ *	RUNNING	   on an M			itself: park -> WAITING,
+ *						yield -> RUNNABLE,
+ *						exit -> DEAD
+ *	WAITING	   parked			who took it out of what it
+ *						waits on: ready -> RUNNABLE
+ *
+ * The control block lies at the top of its own stack and stays mapped for
+ * ever (base/arena.h), so a stale pointer or id reads a tag that does not
+ * match.  An id is sequence << 25 | slot: 2^38 - 1 goroutines per slot, after
+ * which the slot is retired.
+ *
+ * Invariants
+ *	I1  tag >> 1 is the id while the goroutine lives, else 0; bit 0 says
+ *	    that it is cancelled and is set by compare-and-swap on the whole
+ *	    tag, so a cancel never reaches a successor.
+ *	I2  ctx is written by the G as it leaves, before its state is published
+ *	    to anyone who could resume it.
+ */
+#ifndef RT_SCHED_G_H
+#define RT_SCHED_G_H
+
+#include <gamp/go.h>
+
+#include "base/arena.h"
+#include "base/atomic.h"
+#include "arch/ctx.h"
+#include "base/fatal.h"
+#include "base/san.h"
+#include "sched/timer.h"
+
+struct m;
+struct p;
+struct g;
+
+enum g_status { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
+
+enum rt_why { WHY_NONE, WHY_SLEEP, WHY_READ, WHY_WRITE, WHY_FD_LOCK };
+
+/* How to get a parked goroutine out of what it waits on; see cancel.h. */
+struct canceller {
+	void (*fn)(struct canceller *c, struct g *gp);
+};
+
+struct g {
+	/* Touched at every switch. */
+	struct ctx ctx;
+	rt_a32 status;
+	uint32_t ref;	 /* its slot */
+	struct g *link;	 /* the list it is on; owner: that list */
+	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
+	rt_a64 tag;	 /* I1 */
+	bool woken;	 /* readied since it last ran: sorts ahead */
+	bool uncancellable;
+	uint8_t why;	 /* enum rt_why */
+	uint8_t blocking; /* depth of gamp_enter_blocking */
+	/* Touched when it starts and exits. */
+	uint64_t seq;
+	gamp_fn *fn;
+	void *arg;
+	const char *name;
+	int64_t parent;
+	/* For sleeps and pauses. */
+	struct timer timer;
+	struct canceller sleep;
+#if defined(RT_ASAN) || defined(RT_TSAN)
+	struct san san;
+#endif
+};
+
+#if defined(RT_ASAN) || defined(RT_TSAN)
+#define G_SAN(gp) (&(gp)->san)
+#else
+#define G_SAN(gp) ((struct san *)NULL)
+#endif
+
+#define G_SEQ_MAX ((UINT64_C(1) << (63 - ARENA_REF_BITS)) - 1)
+
+struct g_list {
+	struct g *head, *tail;
+	uint32_t n;
+};
+
+static inline void g_push(struct g_list *l, struct g *gp)
+{
+	gp->link = NULL;
+	if (l->tail)
+		l->tail->link = gp;
+	else
+		l->head = gp;
+	l->tail = gp;
+	l->n++;
+}
+
+static inline struct g *g_pop(struct g_list *l)
+{
+	struct g *gp = l->head;
+
+	if (!gp)
+		return NULL;
+	l->head = gp->link;
+	if (!l->head)
+		l->tail = NULL;
+	l->n--;
+	return gp;
+}
+
+static inline int64_t g_id(struct g *gp)
+{
+	return (int64_t)(rt_load_relaxed(&gp->tag) >> 1);
+}
+
+static inline bool g_cancelled(struct g *gp)
+{
+	return (rt_load_relaxed(&gp->tag) & 1) && !gp->uncancellable;
+}
+
+/* Every change of a state is checked in debug builds. */
+static inline void g_status(struct g *gp, uint32_t from, uint32_t to)
+{
+#ifdef RT_DEBUG
+	uint32_t s = from;
+
+	if (!rt_cas_acqrel(&gp->status, &s, to))
+		rt_fatal("a goroutine was not in the state it had to be in");
+#else
+	(void)from;
+	rt_store_relaxed(&gp->status, to);
+#endif
+}
+
+/*
+ * A runnable goroutine that is in no queue yet, or null and *err set to
+ * -ENOMEM or -EAGAIN.  pp is the caller's P, or null.
+ */
+struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err);
+
+/* Before a new goroutine is queued: if the runtime began to stop meanwhile,
+ * it starts out cancelled. */
+void g_born(struct g *gp);
+
+/* The goroutine has left its stack for good.  On the scheduler's stack. */
+void g_free(struct p *pp, struct g *gp);
+
+/* Gives a P's cached free Gs back to the arena. */
+void g_flush(struct p *pp);
+
+/* The goroutine with this id, or null.  Any value, any thread. */
+struct g *g_find(int64_t id);
+
+/* Calls fn for every goroutine that lives (it may exit meanwhile). */
+void g_each(void (*fn)(struct g *gp, int64_t id, void *arg), void *arg);
+
+/* For arena_trim. */
+uint64_t g_read_seq(void *ctl);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - what an M does on its own stack: find a G, run it, see it off.
+ *
+ * find_runnable tries its sources in order, one small function each:
+ *
+ *	attention   every CLOCK_TICK picks, or when sysmon asks: the clock;
+ *		    then due timers, the network, the slice
+ *	global      every GLOBAL_TICK picks, so that it is never starved
+ *	local       runnext, woken ring, fresh ring
+ *	global      a batch
+ *	timers      our own that are due
+ *	network     without waiting, if the last poll found several
+ *	steal       rings of others; then their due timers and runnext
+ *
+ * and goes idle when all are empty: gives up the P, looks again (wake.h S1 to
+ * S3), and sleeps: one M in the poller, the others each in its futex.
+ */
+
+#include "base/fatal.h"
+#include "sched/m.h"
+#include "sched/poller.h"
+#include "sched/wake.h"
+
+#define IDLE_M_MAX (5 * NS_PER_SEC) /* an M idle for so long ends */
+#define STEAL_PASSES 2
+
+static void end_slice(struct p *pp, int64_t now)
+{
+	uint32_t picks = rt_load_relaxed(&pp->ring_picks);
+
+	if (picks != pp->slice_picks) {
+		pp->slice_picks = picks;
+		pp->slice_start = now;
+	} else if (now - pp->slice_start >= SLICE) {
+		pp->skip_next = true;
+		pp->slice_start = now;
+	}
+}
+
+/* Readies what a poll found: one to run now, the rest to our queue. */
+static void take_ready(struct p *pp, struct g_list *ready)
+{
+	struct g *gp;
+	bool any = ready->n > 0;
+
+	while ((gp = g_pop(ready)))
+		p_put(pp, gp);
+	if (any)
+		wake_submitted(pp, false);
+}
+
+static void poll_now(struct p *pp, int64_t now)
+{
+	struct g_list ready = { 0 };
+
+	pp->polled = now;
+	rt_store_relaxed(&sched.polled, now);
+	pp->expect_events = sched_poller->poll(pp, 0, &ready) > 1;
+	take_ready(pp, &ready);
+}
+
+/* The clock has been ignored for some picks. */
+static struct g *attend(struct p *pp)
+{
+	int64_t now = clock_now();
+
+	pp->now = now;
+	pp->clock_tick = CLOCK_TICK;
+	rt_store_relaxed(&pp->attention, 0);
+	end_slice(pp, now);
+	if (timers_next(&pp->timers) <= now)
+		(void)timers_run(&pp->timers, now);
+	if (now - pp->polled >= POLL_GAP) {
+		/* An M that sits in the poller sees events at once. */
+		if (!rt_load_relaxed(&sched.polling))
+			poll_now(pp, now);
+		else
+			pp->polled = now;
+		if (rt_load_relaxed(&sched.nglobal) > 0)
+			return sched_get_global(pp, 1);
+	}
+	return NULL;
+}
+
+static struct g *from_ticks(struct p *pp)
+{
+	if (rt_unlikely(--pp->clock_tick == 0 ||
+		rt_load_relaxed(&pp->attention))) {
+		struct g *gp = attend(pp);
+
+		if (gp)
+			return gp;
+	}
+	if (rt_unlikely(--pp->global_tick == 0)) {
+		pp->global_tick = GLOBAL_TICK;
+		if (rt_load_relaxed(&sched.nglobal) > 0)
+			return sched_get_global(pp, 1);
+	}
+	return NULL;
+}
+
+static struct g *from_timers(struct p *pp)
+{
+	int64_t next = timers_next(&pp->timers);
+
+	if (next == NEVER)
+		return NULL;
+	pp->now = clock_now();
+	if (next > pp->now || timers_run(&pp->timers, pp->now) == 0)
+		return NULL;
+	return p_get(pp);
+}
+
+static struct g *from_network(struct p *pp)
+{
+	if (!pp->expect_events || rt_load_relaxed(&sched.polling))
+		return NULL;
+	poll_now(pp, clock_now());
+	return p_get(pp);
+}
+
+static struct g *steal_from(
+    struct p *pp, struct p *victim, bool last, int64_t *now)
+{
+	int64_t next;
+	struct g *gp;
+
+	if (victim == pp)
+		return NULL;
+	gp = pidle_is(victim->id) ? NULL : p_steal(pp, victim, last);
+	if (gp || !last)
+		return gp;
+	next = timers_next(&victim->timers); /* idle Ps have them, too */
+	if (next == NEVER)
+		return NULL;
+	if (*now == 0)
+		*now = clock_now();
+	if (next > *now || timers_run(&victim->timers, *now) == 0)
+		return NULL;
+	return p_get(pp);
+}
+
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+	while (b) {
+		uint32_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+/* Everybody once, in an order that differs each time: start anywhere, step
+ * by a number coprime to how many there are. */
+static struct g *from_others(struct m *mp, struct p *pp)
+{
+	uint32_t n = sched.nprocs, at, step;
+	int64_t now = 0;
+
+	if (n == 1)
+		return NULL;
+	if (!mp->spinning) {
+		mp->spinning = true;
+		(void)rt_add_seqcst(&sched.nspinning, 1);
+	}
+	at = rng_below(&mp->rng, n);
+	for (step = 1 + rng_below(&mp->rng, n); gcd(step, n) != 1;)
+		step = step % n + 1;
+	for (int pass = 1; pass <= STEAL_PASSES; pass++)
+		for (uint32_t i = 0; i < n; i++, at = (at + step) % n) {
+			struct g *gp = steal_from(
+			    pp, &sched.ps[at], pass == STEAL_PASSES, &now);
+
+			if (gp)
+				return gp;
+		}
+	return NULL;
+}
+
+static struct g *from_anywhere(struct m *mp, struct p *pp)
+{
+	struct g *gp;
+
+	if ((gp = from_ticks(pp)) || (gp = p_get(pp)) ||
+	    (gp = sched_get_global(pp, RUNQ_SIZE / 2)) ||
+	    (gp = from_timers(pp)) || (gp = from_network(pp)))
+		return gp;
+	return from_others(mp, pp);
+}
+
+/* S3: is there anything, on any P that runs? */
+static bool work_somewhere(void)
+{
+	if (rt_load_relaxed(&sched.nglobal) > 0)
+		return true;
+	for (uint32_t i = 0; i < sched.nprocs; i++)
+		if (!pidle_is(i) && !p_empty(&sched.ps[i]))
+			return true;
+	return false;
+}
+
+static int64_t earliest_timer(void)
+{
+	int64_t min = NEVER;
+
+	for (uint32_t i = 0; i < sched.nprocs; i++) {
+		int64_t t = timers_next(&sched.ps[i].timers);
+
+		if (t < min)
+			min = t;
+	}
+	return min;
+}
+
+/* Takes what a waker left, or else an idle P.  Under sched.lock. */
+static struct p *claim_locked(struct m *mp, bool any)
+{
+	struct p *pp = mp->nextp;
+
+	if (pp) {
+		mp->nextp = NULL;
+		mp->spinning = mp->next_spinning;
+	} else if (any) {
+		pp = pidle_get_locked();
+	}
+	return pp;
+}
+
+static void leave_poller_locked(struct m *mp)
+{
+	if (sched.poller == mp) {
+		sched.poller = NULL;
+		rt_store_relaxed(&sched.polling, 0);
+	}
+}
+
+/*
+ * Sleeps in the poller until events, a timer, or a waker.  An arming of an
+ * earlier timer is not missed: poll_until is NEVER, so that any arming wakes
+ * us, before the timers are read (fence pairs with wake_poller).
+ */
+static void poll_blocking(struct g_list *ready)
+{
+	int64_t until, delay = -1;
+
+	rt_store_relaxed(&sched.poll_until, NEVER);
+	rt_fence_seqcst();
+	until = earliest_timer();
+	rt_store_relaxed(&sched.poll_until, until);
+	if (until != NEVER) {
+		delay = until - clock_now();
+		if (delay < 0)
+			delay = 0;
+	}
+	(void)sched_poller->poll(NULL, delay, ready);
+	rt_store_relaxed(&sched.poll_until, 0);
+}
+
+static struct g *idle_poll(struct m *mp)
+{
+	struct g_list ready = { 0 };
+	struct g *gp = NULL;
+	struct p *pp;
+
+	poll_blocking(&ready);
+	rt_lock(&sched.lock);
+	leave_poller_locked(mp);
+	pp = claim_locked(mp, true);
+	rt_unlock(&sched.lock);
+	if (!pp) { /* all run: they will see it within a millisecond */
+		if (ready.n > 0) {
+			sched_put_global(&ready);
+			wake_global();
+		}
+		return NULL;
+	}
+	acquirep(mp, pp);
+	pp->now = pp->polled = clock_now();
+	rt_store_relaxed(&sched.polled, pp->now);
+	pp->expect_events = ready.n > 1;
+	gp = g_pop(&ready);
+	take_ready(pp, &ready);
+	if (!gp && !mp->spinning) { /* a timer, probably: look everywhere */
+		mp->spinning = true;
+		(void)rt_add_seqcst(&sched.nspinning, 1);
+	}
+	return gp;
+}
+
+/* Asleep until a waker hands over a P.  False: nobody did for so long that
+ * the thread should end, or the runtime stops. */
+static bool idle_sleep(struct m *mp)
+{
+	bool woken, halt;
+
+	rt_lock(&sched.lock);
+	halt = rt_load_relaxed(&sched.halt);
+	if (!halt) {
+		note_clear(&mp->note);
+		mp->idle = true;
+		mp->idle_link = sched.midle;
+		sched.midle = mp;
+		sched.nmidle++;
+	}
+	rt_unlock(&sched.lock);
+	if (halt)
+		return false;
+	woken = note_sleep(&mp->note, clock_now() + IDLE_M_MAX);
+	rt_lock(&sched.lock);
+	if (!woken && mp->idle) { /* else a waker is on its way */
+		struct m **at = &sched.midle;
+
+		while (*at != mp)
+			at = &(*at)->idle_link;
+		*at = mp->idle_link;
+		sched.nmidle--;
+		mp->idle = false;
+		rt_unlock(&sched.lock);
+		return false;
+	}
+	rt_unlock(&sched.lock);
+	if (!woken)
+		(void)note_sleep(&mp->note, 0);
+	rt_lock(&sched.lock);
+	halt = !mp->nextp; /* woken for no P: the runtime stops */
+	mp->idle = false;
+	if (!halt)
+		acquirep(mp, claim_locked(mp, false));
+	rt_unlock(&sched.lock);
+	return !halt;
+}
+
+/* S1: without a P, or with a G from the global queue after all. */
+static struct g *give_up_p(struct m *mp, bool *polls)
+{
+	struct g *gp = NULL;
+	struct p *pp = m_p(mp);
+
+	rt_lock(&sched.lock);
+	if (rt_load_relaxed(&sched.nglobal) > 0 &&
+	    !rt_load_relaxed(&sched.halt))
+		gp = sched_get_global_locked(pp, RUNQ_SIZE / 2);
+	if (!gp) {
+		pidle_put_locked(releasep(mp));
+		*polls = !sched.poller && !rt_load_relaxed(&sched.halt);
+		if (*polls) {
+			sched.poller = mp;
+			rt_store_relaxed(&sched.polling, 1);
+		}
+	}
+	rt_unlock(&sched.lock);
+	return gp;
+}
+
+/* S2 and S3.  True: mp has a P again, and spins. */
+static bool look_again(struct m *mp)
+{
+	struct p *pp;
+
+	if (mp->spinning) {
+		mp->spinning = false;
+		(void)rt_sub_seqcst(&sched.nspinning, 1); /* S2 */
+	}
+	rt_fence_seqcst(); /* F2, pairs with F1 in wake.c */
+	if (!work_somewhere())
+		return false;
+	rt_lock(&sched.lock);
+	pp = rt_load_relaxed(&sched.halt) ? NULL : claim_locked(mp, true);
+	if (pp)
+		leave_poller_locked(mp);
+	rt_unlock(&sched.lock);
+	if (!pp)
+		return false;
+	acquirep(mp, pp);
+	if (!mp->spinning) {
+		mp->spinning = true;
+		(void)rt_add_seqcst(&sched.nspinning, 1);
+	}
+	return true;
+}
+
+/* Everything is empty.  A G; or null, and mp has a P again; or null and
+ * *ended: the thread has to end, without a P. */
+static struct g *go_idle(struct m *mp, bool *ended)
+{
+	bool polls = false;
+	struct g *gp = NULL;
+
+	if (m_p(mp)) {
+		gp = give_up_p(mp, &polls);
+		if (gp || look_again(mp))
+			return gp;
+	}
+	if (polls) {
+		gp = idle_poll(mp);
+		if (m_p(mp))
+			return gp;
+		rt_assert(!gp);
+	}
+	*ended = !idle_sleep(mp);
+	return NULL;
+}
+
+static struct g *find_runnable(struct m *mp)
+{
+	bool ended = false;
+
+	while (!ended) {
+		struct p *pp = m_p(mp);
+		struct g *gp = pp ? from_anywhere(mp, pp) : NULL;
+
+		if (!gp)
+			gp = go_idle(mp, &ended);
+		if (gp) {
+			if (mp->spinning)
+				wake_found(mp);
+			return gp;
+		}
+	}
+	return NULL;
+}
+
+/* The other place that switches (the first is leave, in park.c). */
+static inline void execute(struct m *mp, struct g *gp)
+{
+	g_status(gp, G_RUNNABLE, G_RUNNING);
+	gp->woken = false;
+	mp->curg = gp;
+	san_asan_leave(&mp->san, G_SAN(gp), 0);
+	san_tsan_switch(G_SAN(gp));
+	ctx_switch(&mp->ctx, &gp->ctx);
+	san_asan_arrive(&mp->san);
+	mp->curg = NULL;
+}
+
+/* The G that has just left its stack.  It goes on at once if the commit
+ * says so. */
+static inline struct g *see_off(struct m *mp, struct g *gp)
+{
+	switch (mp->op) {
+	case OP_PARK:
+		g_status(gp, G_RUNNING, G_WAITING);
+		if (mp->commit(gp, mp->commit_arg))
+			return NULL;
+		g_status(gp, G_WAITING, G_RUNNABLE);
+		return gp;
+	case OP_YIELD:
+		g_status(gp, G_RUNNING, G_RUNNABLE);
+		p_put(m_p(mp), gp);
+		return NULL;
+	case OP_EXIT:
+		g_free(m_p(mp), gp);
+		return NULL;
+	case OP_DETACHED: {
+		struct g_list one = { 0 };
+
+		g_status(gp, G_RUNNING, G_RUNNABLE);
+		gp->woken = true;
+		g_push(&one, gp);
+		sched_put_global(&one);
+		wake_global();
+		return NULL;
+	}
+	}
+	rt_fatal("a goroutine left its stack for no reason");
+}
+
+void sched_loop(struct m *mp)
+{
+	struct g *gp = NULL;
+
+	for (;;) {
+		if (!gp)
+			gp = find_runnable(mp);
+		if (!gp)
+			break;
+		execute(mp, gp);
+		gp = see_off(mp, gp);
+	}
+	rt_lock(&sched.lock);
+	leave_poller_locked(mp);
+	m_end_locked(mp);
+	rt_unlock(&sched.lock);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* p.c - a P's queues; see p.h and runq.h. */
+
+#include "sched/p.h"
+#include "sched/m.h"
+#include "sched/sched.h"
+#include "sched/wake.h"
+
+/* The ring is full: half of it and gp go to the global queue in one batch. */
+static void spill(struct runq *q, struct g *gp)
+{
+	struct g_list batch = { 0 };
+
+	for (uint32_t i = 0; i < RUNQ_SIZE / 2; i++) {
+		struct g *old = runq_get(q);
+
+		if (!old)
+			break;
+		g_push(&batch, old);
+	}
+	g_push(&batch, gp);
+	sched_put_global(&batch);
+}
+
+void p_put(struct p *pp, struct g *gp)
+{
+	struct runq *q = &pp->runq[gp->woken ? RUNQ_WOKEN : RUNQ_FRESH];
+
+	if (rt_unlikely(!runq_put(q, gp)))
+		spill(q, gp);
+}
+
+void p_put_next(struct p *pp, struct g *gp)
+{
+	/* Only the owner fills runnext, so a null stays null. */
+	if (rt_load_relaxed(&pp->runnext) == 0) {
+		rt_store_release(&pp->runnext, (uintptr_t)gp);
+		return;
+	}
+	gp = (struct g *)rt_swap_acqrel(&pp->runnext, (uintptr_t)gp);
+	if (gp)
+		p_put(pp, gp);
+}
+
+static struct g *get_next(struct p *pp)
+{
+	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
+	struct g *gp;
+
+	if (rt_load_relaxed(&pp->runnext) == 0)
+		return NULL;
+	gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);
+	/* It did not need another M (wake.h). */
+	if (gp && credit < WAKE_CREDIT_MAX)
+		rt_store_relaxed(&pp->wake_credit, credit + 1);
+	return gp;
+}
+
+static struct g *get_ring(struct p *pp)
+{
+	int first = rt_load_relaxed(&pp->tick) % FRESH_TICK == 0 ?
+	    RUNQ_FRESH :
+	    RUNQ_WOKEN;
+	struct g *gp = runq_get(&pp->runq[first]);
+
+	if (!gp)
+		gp = runq_get(&pp->runq[!first]);
+	if (gp)
+		rt_store_relaxed(&pp->ring_picks,
+		    rt_load_relaxed(&pp->ring_picks) + 1);
+	return gp;
+}
+
+struct g *p_get(struct p *pp)
+{
+	struct g *gp;
+
+	rt_store_relaxed(&pp->tick, rt_load_relaxed(&pp->tick) + 1);
+	if (rt_unlikely(pp->skip_next)) {
+		pp->skip_next = false;
+		gp = get_ring(pp);
+		return gp ? gp : get_next(pp);
+	}
+	gp = get_next(pp);
+	return gp ? gp : get_ring(pp);
+}
+
+/*
+ * runnext may move to a ring between our looks at the two, so the tails are
+ * read again: if they did not move, all was seen at one moment.
+ */
+bool p_empty(struct p *pp)
+{
+	struct runq *a = &pp->runq[0], *b = &pp->runq[1];
+
+	for (;;) {
+		uint32_t ha = rt_load_acquire(&a->head);
+		uint32_t hb = rt_load_acquire(&b->head);
+		uint32_t ta = rt_load_acquire(&a->tail);
+		uint32_t tb = rt_load_acquire(&b->tail);
+		uintptr_t next = rt_load_acquire(&pp->runnext);
+
+		if (ta == rt_load_acquire(&a->tail) &&
+		    tb == rt_load_acquire(&b->tail))
+			return ha == ta && hb == tb && next == 0;
+	}
+}
+
+struct g *p_steal(struct p *pp, struct p *victim, bool take_next)
+{
+	uintptr_t next;
+
+	for (int i = 0; i < RUNQ_COUNT; i++) {
+		struct g *gp = runq_steal(&pp->runq[i], &victim->runq[i]);
+
+		if (gp)
+			return gp;
+	}
+	if (!take_next || m_is_scheduling(victim))
+		return NULL;
+	next = rt_load_acquire(&victim->runnext);
+	if (!next || !rt_cas_acqrel(&victim->runnext, &next, 0))
+		return NULL;
+	rt_store_relaxed(&victim->wake_credit, 0); /* it did need us */
+	return (struct g *)next;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * p.h - P: the right to run goroutines; maxprocs of them.
+ *
+ * A P is either idle, on the list of sched.h, or owned by one M (m->p), which
+ * alone touches the fields marked "owner".  The owner changes only under the
+ * scheduler's lock.
+ *
+ * A P has two rings: goroutines that were woken run before fresh, yielded and
+ * preempted ones, except that every FRESH_TICK-th pick looks at the others
+ * first.  runnext holds the one readied last: it runs next and shares the
+ * slice of the one that readied it.  The slice belongs to the P: when picks
+ * have come from runnext for a whole slice, runnext waits its turn.
+ */
+#ifndef RT_SCHED_P_H
+#define RT_SCHED_P_H
+
+#include "sched/g.h"
+#include "sched/runq.h"
+#include "sched/timer.h"
+
+#define GLOBAL_TICK	61 /* picks between looks at the global queue */
+#define CLOCK_TICK	16 /* picks between looks at the clock */
+#define FRESH_TICK	8  /* picks between looks at the fresh ring first */
+#define POLL_GAP	(NS_PER_MS / 2) /* a busy P polls this often */
+#define SLICE		(10 * NS_PER_MS)
+
+enum { RUNQ_WOKEN, RUNQ_FRESH, RUNQ_COUNT };
+
+struct p {
+	/* Owner, at every pick. */
+	uint32_t id;
+	uint32_t clock_tick;   /* picks until the next look at the clock */
+	uint32_t global_tick;  /* picks until the next look at the queue */
+	bool skip_next;	       /* runnext has had its slice */
+	bool expect_events;    /* the last poll found several */
+	int64_t now;	       /* the clock, at the last look */
+	int64_t polled;	       /* when it last looked at the network */
+	int64_t slice_start;   /* of the run of picks from runnext */
+	uint32_t slice_picks;  /* ring_picks then */
+	uint32_t gfree_n;
+	struct g *gfree;       /* dead Gs of the default class */
+
+	/* Owner writes, anyone reads. */
+	rt_aptr m;	    /* struct m *: the owner; sched.lock */
+	rt_a32 tick;	    /* picks */
+	rt_a32 ring_picks;  /* moves when a slice ends: sysmon looks */
+	rt_a64 spawned, exited; /* goroutines, ever */
+
+	/* Owner pushes, anyone takes. */
+	_Alignas(RT_LINE) rt_aptr runnext; /* struct g * */
+	struct runq runq[RUNQ_COUNT];
+	struct timers timers;
+	rt_a32 wake_credit; /* see wake.h */
+	rt_a32 attention;   /* sysmon: look at clock and queue, now */
+
+	/* Under sched.lock. */
+	struct p *link; /* idle list */
+
+	/* sysmon's own. */
+	uint32_t seen_tick, seen_picks;
+	int64_t seen_at; /* when seen_picks last moved */
+	bool seen_work;
+};
+
+/* Owner.  Makes gp run soon on pp: next, or at a ring's tail. */
+void p_put_next(struct p *pp, struct g *gp);
+void p_put(struct p *pp, struct g *gp);
+
+/* Owner.  The goroutine to run now, or null. */
+struct g *p_get(struct p *pp);
+
+/* Any thread.  Never a false yes: see p.c. */
+bool p_empty(struct p *pp);
+
+/* Any thread.  Does it have more than its runnext? */
+static inline bool p_has_ring(struct p *pp)
+{
+	return runq_len(&pp->runq[RUNQ_WOKEN]) +
+	    runq_len(&pp->runq[RUNQ_FRESH]) > 0;
+}
+
+/* Owner of pp, whose rings are empty.  Half of victim's, one to run now. */
+struct g *p_steal(struct p *pp, struct p *victim, bool take_next);
+
+#endif

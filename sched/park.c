@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* park.c - the goroutine's side of every switch; see park.h. */
+
+#include "sched/park.h"
+#include "sched/m.h"
+#include "sched/sched.h"
+#include "sched/wake.h"
+
+/*
+ * One of the two places that switch (the other is execute, in loop.c).  What
+ * g0 is to do is left in the M; when this returns, the M may be another one.
+ */
+static inline void leave(struct m *mp, struct g *gp, enum m_op op)
+{
+	mp->op = op;
+	san_asan_leave(G_SAN(gp), &mp->san, op == OP_EXIT);
+	san_tsan_switch(&mp->san);
+	ctx_switch(&gp->ctx, &mp->ctx);
+	san_asan_arrive(G_SAN(gp));
+	san_acquire(gp);
+}
+
+void m_leave_detached(struct m *mp)
+{
+	struct g *gp = mp->curg;
+
+	san_release(gp);
+	leave(mp, gp, OP_DETACHED);
+}
+
+void rt_park(rt_commit_fn commit, void *arg, enum rt_why why)
+{
+	struct m *mp = m_self();
+	struct g *gp = mp->curg;
+
+	mp->commit = commit;
+	mp->commit_arg = arg;
+	gp->why = (uint8_t)why;
+	san_release(gp);
+	leave(mp, gp, OP_PARK);
+}
+
+void rt_yield(void)
+{
+	struct m *mp = m_self();
+	struct p *pp = m_p(mp);
+
+	/* Nobody else here: go on, but let the clock be looked at. */
+	if (rt_likely(pp->clock_tick > 1) && p_empty(pp) &&
+	    rt_load_relaxed(&sched.nglobal) == 0 &&
+	    !rt_load_relaxed(&pp->attention)) {
+		pp->clock_tick--;
+		return;
+	}
+	san_release(mp->curg);
+	leave(mp, mp->curg, OP_YIELD);
+}
+
+_Noreturn void rt_goexit(void)
+{
+	struct m *mp = m_self();
+
+	leave(mp, mp->curg, OP_EXIT);
+	rt_fatal("a goroutine ran after its exit");
+}
+
+static void enqueue(struct m *mp, struct g *gp, bool next)
+{
+	struct p *pp = mp ? m_p(mp) : NULL;
+	struct g_list one = { 0 };
+	bool ring;
+
+	if (!pp) {
+		g_push(&one, gp);
+		sched_put_global(&one);
+		wake_global();
+		return;
+	}
+	if (next)
+		p_put_next(pp, gp);
+	else
+		p_put(pp, gp);
+	ring = p_has_ring(pp);
+	/* On g0 the next thing is to pick it. */
+	if (mp->curg || ring)
+		wake_submitted(pp, !ring);
+}
+
+void rt_ready_onto(struct g_list *l, struct g *gp)
+{
+	san_release(gp);
+	g_status(gp, G_WAITING, G_RUNNABLE);
+	gp->woken = true;
+	g_push(l, gp);
+}
+
+void rt_ready(struct g *gp)
+{
+	san_release(gp);
+	g_status(gp, G_WAITING, G_RUNNABLE);
+	gp->woken = true;
+	enqueue(m_self(), gp, true);
+}
+
+void rt_start(struct g *gp)
+{
+	san_release(gp);
+	enqueue(m_self(), gp, true);
+}
+
+void rt_queue_list(struct g_list *l)
+{
+	struct g *gp;
+
+	while ((gp = g_pop(l)))
+		enqueue(m_self(), gp, false);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poller.h - what the scheduler needs of a network poller.
+ *
+ * netpoll fills in the table at start; tests put a fake there.  The scheduler
+ * sees to it that at most one M is in a poll that blocks.
+ */
+#ifndef RT_SCHED_POLLER_H
+#define RT_SCHED_POLLER_H
+
+#include <stdint.h>
+
+struct p;
+struct g_list;
+
+struct poller {
+	/* Start and stop, with the scheduler.  0 or -errno. */
+	int (*init)(void);
+	void (*fini)(void);
+
+	/*
+	 * Appends to ready the goroutines that became runnable.  delay < 0
+	 * blocks, 0 polls, > 0 blocks for that many ns.  pp is the caller's P,
+	 * or null when it blocks.  Returns how many events there were.
+	 */
+	int (*poll)(struct p *pp, int64_t delay, struct g_list *ready);
+
+	/* Makes the blocked poll return soon.  Any thread. */
+	void (*wake)(void);
+
+	/* The runtime is stopping: goroutines that have not begun must. */
+	void (*stop)(void);
+};
+
+/* Defined by netpoll, or by a test. */
+extern const struct poller *const sched_poller;
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runq.h - a P's local run queue: one producer, many consumers, bounded.
+ *
+ *	        owner P              any thief
+ *	put  -> tail                 head <- steal (half)
+ *	get  <- head
+ *
+ * Ring of RUNQ_SIZE goroutines.  head and tail only grow; slot of index i is
+ * i % RUNQ_SIZE; the queue holds slots [head, tail).
+ *
+ * Who may call what, and beside what (X: never at once, -: freely):
+ *
+ *	          put  get  steal
+ *	put        X    X    -
+ *	get        X    X    -
+ *	steal      -    -    -
+ *
+ * Invariants
+ *	I1  0 <= tail - head <= RUNQ_SIZE, in unsigned arithmetic.
+ *	I2  only the owner writes tail and slots.
+ *	I3  a goroutine leaves by exactly one successful CAS on head.
+ *
+ * Memory order
+ *	P1  put stores the slot, then tail with release; steal loads tail with
+ *	    acquire: a thief that sees the new tail sees the slot.
+ *	P2  steal reads slots, then moves head with a release CAS; put loads
+ *	    head with acquire: the owner reuses a slot only after the thief has
+ *	    read it.
+ *	The slot itself is a relaxed atomic, for a thief may read one that the
+ *	owner is overwriting; its CAS (I3) then fails and the value is dropped.
+ */
+#ifndef RT_SCHED_RUNQ_H
+#define RT_SCHED_RUNQ_H
+
+#include "base/atomic.h"
+
+#ifdef RT_HARD
+#define RUNQ_SIZE 4u /* small, so that tests meet wrap and overflow */
+#else
+#define RUNQ_SIZE 256u
+#endif
+
+struct g;
+
+struct runq {
+	_Alignas(RT_LINE) rt_a32 head; /* CAS by owner and thieves */
+	_Alignas(RT_LINE) rt_a32 tail; /* written by owner only */
+	rt_aptr slot[RUNQ_SIZE];         /* struct g *, written by owner only */
+};
+
+/* Owner only.  False if the ring is full: the caller spills half (sched.c). */
+bool runq_put(struct runq *q, struct g *gp);
+
+/* Owner only.  Null if empty. */
+struct g *runq_get(struct runq *q);
+
+/*
+ * Any thread.  Takes half of victim, rounded up, into dst, which the caller
+ * owns and which must be empty.  Returns one goroutine to run now, or null.
+ */
+struct g *runq_steal(struct runq *dst, struct runq *victim);
+
+/* Any thread.  A guess: stale the moment it returns. */
+static inline uint32_t runq_len(struct runq *q)
+{
+	uint32_t h = rt_load_acquire(&q->head);
+
+	return rt_load_acquire(&q->tail) - h;
+}
+
+#endif

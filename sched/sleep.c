@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* sleep.c - see sleep.h. */
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "sched/cancel.h"
+#include "sched/sched.h"
+#include "sched/sleep.h"
+#include "sched/wake.h"
+
+int timer_arm(struct timer *t, int64_t when)
+{
+	struct m *mp = m_self();
+	struct p *pp = mp ? m_p(mp) : NULL;
+	int r;
+
+	if (pp) /* its owner looks at it before it goes to sleep */
+		return timer_start(&pp->timers, t, when);
+	r = timer_start(&sched.ps[(uintptr_t)t / RT_LINE % sched.nprocs].timers,
+	    t, when);
+	if (r == 0)
+		wake_poller(when);
+	return r;
+}
+
+bool timer_move(struct timer *t, int64_t when, uint64_t seq)
+{
+	if (!timer_reset(t, when, seq))
+		return false;
+	wake_poller(when);
+	return true;
+}
+
+static void wake_sleeper(void *arg, uint64_t seq)
+{
+	(void)seq;
+	rt_ready(arg);
+}
+
+/* Cancelled: whoever stops the timer has the right to wake. */
+static void cancel_sleep(struct canceller *c, struct g *gp)
+{
+	(void)c;
+	if (timer_stop(&gp->timer))
+		rt_ready(gp);
+}
+
+struct sleep {
+	int64_t when;
+	int err;
+};
+
+/* Armed after the park, so a short sleep cannot end before it has begun. */
+static bool commit_sleep(struct g *gp, void *arg)
+{
+	struct sleep *s = arg; /* on gp's stack: not after arming */
+	int r = timer_arm(&gp->timer, s->when);
+
+	if (r < 0) {
+		s->err = r;
+		return false;
+	}
+	rt_fence_seqcst(); /* C2 again: cancel.h */
+	if (!g_cancelled(gp))
+		return true;
+	return !timer_stop(&gp->timer);
+}
+
+int sleep_until(struct m *mp, int64_t when)
+{
+	struct g *gp = mp->curg;
+	struct sleep s = { .when = when };
+
+	gp->sleep.fn = cancel_sleep;
+	gp->timer.fn = wake_sleeper;
+	gp->timer.arg = gp;
+	if (!cancel_begin(gp, &gp->sleep))
+		return -ECANCELED;
+	rt_park(commit_sleep, &s, WHY_SLEEP);
+	cancel_end(gp);
+	if (s.err < 0)
+		return s.err;
+	return g_cancelled(gp) ? -ECANCELED : 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wake.h - who wakes an M when there is work, and why none is forgotten.
+ *
+ * An M that searches for work is "spinning" (it does not busy-wait: it looks
+ * everywhere once).  At most one M is woken at a time; when it finds work it
+ * wakes the next (wake_found), so load spreads by doubling, and a burst does
+ * not wake everybody.
+ *
+ *	submitter			M that runs out of work
+ *	---------			-----------------------
+ *	W1 put G in a queue		S1 give up P: npidle++
+ *	F1 full fence			S2 nspinning--, if it was spinning
+ *	R1 nspinning > 0? done		F2 full fence
+ *	R2 npidle == 0?  done		S3 look at every queue again; if there
+ *	   wake one			   is something: get a P, spin, go on
+ *
+ * No G is forgotten while a P is idle:
+ *	- R1 saw a spinner X.  If X's decrement S2 comes after R1, then by F1
+ *	  and F2 X's S3 sees the G.  If X stops spinning because it found other
+ *	  work, it calls wake_found, which does R1, R2 anew after a fence.
+ *	- R2 saw no idle P.  Whoever makes one idle does S1 after R2, so its S3
+ *	  sees the G.  (This is why every M does S3, not only spinners.)
+ *	- A wake-up that fails (no P after all, no thread to be had) takes its
+ *	  nspinning back under sched.lock; a P that another M then releases is
+ *	  released before that M's S3.
+ *
+ * Frugality: a wake-up costs 5 us of processor time, more than a whole small
+ * request.  A G in runnext will mostly run right here, as soon as the caller
+ * parks, so waking for it alone is usually a waste.  Each P keeps a credit:
+ * it rises when the owner itself came to run such a G, and falls to zero when
+ * the G had to be taken by somebody else.  With credit no M is woken for a
+ * lone runnext; sysmon sees a wrong guess within a millisecond.  A goroutine
+ * that computes after readying another so loses its credit at once, and the
+ * next time somebody is woken immediately.
+ *
+ * Which M is woken: one asleep in a futex; for the last idle P the one in the
+ * poller (all Ps then are busy and poll for themselves); else a new thread.
+ */
+#ifndef RT_SCHED_WAKE_H
+#define RT_SCHED_WAKE_H
+
+#include "sched/sched.h"
+
+#define WAKE_CREDIT_MAX 16
+
+/* After W1, by the owner of pp: F1, R1, R2.  lone: only runnext waits. */
+void wake_submitted(struct p *pp, bool lone);
+
+/* After W1 on a global queue. */
+void wake_global(void);
+
+/* mp was spinning and has found work. */
+void wake_found(struct m *mp);
+
+/* Wakes one M to search, if a P is idle and nobody searches. */
+void wakep(void);
+
+/* Runs pp, which nobody owns, on an M that sleeps, or on a new one. */
+void startm(struct p *pp, bool spinning);
+
+/* A timer was armed on a P that may not come to run it.  Wakes the poller
+ * if it would sleep longer. */
+void wake_poller(int64_t when);
+
+#endif
