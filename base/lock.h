@@ -22,6 +22,7 @@
 #define RT_BASE_LOCK_H
 
 #include "base/atomic.h"
+#include "base/hard.h"
 
 #define RT_LOCK_RANKS(X)                                           \
 	X(LIFE)	     /* runtime: start and stop */                 \
@@ -73,6 +74,7 @@ static inline void rt_lock(struct rt_lock *l)
 	uint32_t w = 0;
 
 	rt_rank_push(l->rank);
+	hard_point();
 	if (rt_unlikely(!rt_cas_acqrel(&l->word, &w, 1)))
 		rt_lock_slow(l);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -16,8 +17,10 @@ APART ssize_t sys_readv(int fd, const struct iovec *iov, int cnt)
 	ssize_t r;
 
 	do {
-		r = cnt == 1 ? read(fd, iov->iov_base, iov->iov_len) :
-			       readv(fd, iov, cnt);
+		/* Not read(2): it is a cancellation point, which costs. */
+		r = cnt == 1 ?
+		    syscall(SYS_read, fd, iov->iov_base, iov->iov_len) :
+		    syscall(SYS_readv, fd, iov, cnt);
 	} while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : r;
 }
@@ -28,8 +31,9 @@ static ssize_t socket_writev(int fd, const struct iovec *iov, int cnt)
 		.msg_iovlen = (size_t)cnt };
 
 	if (cnt == 1)
-		return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
-	return sendmsg(fd, &m, MSG_NOSIGNAL);
+		return syscall(SYS_sendto, fd, iov->iov_base, iov->iov_len,
+		    MSG_NOSIGNAL, NULL, 0);
+	return syscall(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
 }
 
 APART ssize_t sys_writev(int fd, bool socket, const struct iovec *iov, int cnt)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/fatal.h"
+#include "base/hard.h"
 #include "netpoll/dir.h"
 
 /* The common first half: consume readiness, or announce `as`. */
@@ -22,6 +23,7 @@ static int announce(
 		case DIR_NIL:
 			if (!rt_cas_acqrel(&d->sem, &s, as))
 				break;
+			hard_point();
 			rt_fence_seqcst(); /* F1, pairs with F2 */
 			return rt_load_relaxed(info) & stop ? -ECANCELED :
 							      -EAGAIN;

@@ -194,10 +194,9 @@ static void post(struct pd *pd, int mode, uint32_t n)
 
 int pd_begin(gamp_fd fd, struct pd **out)
 {
-	uint64_t slot = (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1);
-	struct pd *pd = slab_at(&pd_slab, slot);
+	struct pd *pd = pd_at(fd);
 
-	if (!pd || fd <= 0)
+	if (!pd)
 		return -EBADF;
 	switch (fdmu_incref(&pd->mu)) {
 	case FDMU_OK:
@@ -264,12 +263,11 @@ static int wait_turn(struct pd *pd, int mode)
 
 int pd_lock(gamp_fd fd, int mode, struct pd **out)
 {
-	uint64_t slot = (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1);
-	struct pd *pd = slab_at(&pd_slab, slot);
+	struct pd *pd = pd_at(fd);
 	bool goroutine = m_self() != NULL, waited = false;
 	int r;
 
-	if (!pd || fd <= 0)
+	if (!pd)
 		return -EBADF;
 	for (;;) {
 		switch (fdmu_lock(&pd->mu, mode, goroutine)) {

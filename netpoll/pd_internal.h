@@ -8,6 +8,12 @@
 extern struct slab pd_slab;
 
 /* pd.c */
+static inline struct pd *pd_at(gamp_fd fd)
+{
+	return fd <= 0 ? NULL :
+			 slab_at(&pd_slab,
+			     (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1));
+}
 
 void pd_release_sysfd(struct pd *pd);
 

@@ -70,7 +70,7 @@ static bool park(struct g *gp, struct pd *pd, int mode)
 	struct dir *d = &pd->dir[mode];
 
 	/* C2 of cancel.h: after the announcement. */
-	if (!g_cancelled(gp))
+	if (!g_cancelled(gp) && !hard_chance(16)) /* or a spurious wake-up */
 		rt_park(commit_wait, d,
 		    mode == MODE_READ ? WHY_READ : WHY_WRITE);
 	return dir_finish(d);
@@ -131,6 +131,7 @@ void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
 		rt_unlock(&starved.lock);
 		return;
 	}
+	pd->drained = false;
 	gp->woken = true;
 	g_born(gp);
 	san_release(gp);
@@ -166,7 +167,7 @@ void pd_collect(struct pd *pd, struct g *gp, struct p *pp, struct g_list *l)
 static void hang_up(struct pd *pd, uint64_t seq)
 {
 	uint32_t info = rt_load_relaxed(&pd->info);
-	uint32_t tag = (uint32_t)seq << PD_SEQ_SHIFT >> PD_SEQ_SHIFT;
+	uint32_t tag = (uint32_t)seq & (UINT32_MAX >> PD_SEQ_SHIFT);
 
 	do {
 		if (info >> PD_SEQ_SHIFT != tag || (info & PD_HUP))
@@ -177,8 +178,7 @@ static void hang_up(struct pd *pd, uint64_t seq)
 void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
     struct g_list *l)
 {
-	struct pd *pd = slab_at(
-	    &pd_slab, (uint64_t)cookie & ((1u << PD_SLOT_BITS) - 1));
+	struct pd *pd = pd_at(cookie);
 	uint64_t seq = (uint64_t)cookie >> PD_SLOT_BITS;
 
 	if (!pd || rt_load_acquire(&pd->seq) != seq)
@@ -199,6 +199,7 @@ static int start_now(struct pd *pd)
 	struct g *gp = g_new(mp ? m_p(mp) : NULL, sched.default_class, pd->fn,
 	    pd->arg, &err);
 
+	pd->drained = false;
 	pd_unlock(pd, MODE_READ);
 	if (gp) {
 		g_born(gp);
@@ -208,37 +209,48 @@ static int start_now(struct pd *pd)
 	return gp ? 0 : err;
 }
 
-int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
+/* The lock is held until the start. */
+static int lock_to_arm(gamp_fd fd, struct pd **out)
 {
-	struct pd *pd;
-	int r = pd_begin(fd, &pd);
+	struct pd *pd = pd_at(fd);
 
-	if (r < 0)
-		return r;
+	if (!pd)
+		return -EBADF;
 	switch (fdmu_lock(&pd->mu, MODE_READ, false)) {
 	case FDMU_OK:
 		break;
 	case FDMU_BUSY:
-		pd_end(pd);
-		return -EBUSY;
+		return pd_handle(pd) == fd ? -EBUSY : -EBADF;
 	default:
-		pd_end(pd);
 		return -EBADF;
 	}
+	*out = pd;
+	if (pd_handle(pd) == fd)
+		return 0;
+	pd_unlock(pd, MODE_READ); /* the slot's next owner */
+	return -EBADF;
+}
+
+int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
+{
+	struct pd *pd;
+	int r = lock_to_arm(fd, &pd);
+
+	if (r < 0)
+		return r;
 	pd->fn = fn;
 	pd->arg = arg;
-	r = 0;
 	/* Not known to be drained: what is there gives no edge again. */
-	if (!pd->drained || (rt_load_acquire(&pd->info) & PD_HUP))
-		r = start_now(pd);
-	else if (dir_arm(&pd->dir[MODE_READ], &pd->info,
-		     PD_CLOSING | PD_RTIME | PD_HUP) == 0)
-		r = start_now(pd);
-	else if (rt_load_seqcst(&sched.stopping) &&
+	if (!pd->drained || (rt_load_acquire(&pd->info) & PD_HUP) ||
+	    dir_arm(&pd->dir[MODE_READ], &pd->info,
+		PD_CLOSING | PD_RTIME | PD_HUP) == 0)
+		return start_now(pd);
+	/* pd_stop_all may have missed it.  If it has been started already,
+	 * this takes out the next one's: it has to start as well. */
+	if (rt_unlikely(rt_load_seqcst(&sched.stopping)) &&
 	    dir_disarm(&pd->dir[MODE_READ]))
-		r = start_now(pd); /* pd_stop_all may have missed it */
-	pd_end(pd);
-	return r;
+		return start_now(pd);
+	return 0;
 }
 
 void pd_stop_all(void)

@@ -115,7 +115,7 @@ void g_born(struct g *gp)
 	uint64_t tag = rt_load_relaxed(&gp->tag);
 
 	/* Its tag is set: cancel_all finds it, or we find `stopping`. */
-	rt_fence_seqcst(); /* pairs with the one in sched_drain */
+	rt_barrier(); /* pairs with the membarrier in sched_drain */
 	if (rt_unlikely(rt_load_relaxed(&sched.stopping)))
 		(void)rt_cas_seqcst(&gp->tag, &tag, tag | 1);
 }

@@ -363,6 +363,7 @@ static bool look_again(struct m *mp)
 		mp->spinning = false;
 		(void)rt_sub_seqcst(&sched.nspinning, 1); /* S2 */
 	}
+	hard_point();
 	rt_fence_seqcst(); /* F2, pairs with F1 in wake.c */
 	if (!work_somewhere())
 		return false;

@@ -76,7 +76,7 @@ struct g *p_get(struct p *pp)
 	struct g *gp;
 
 	rt_store_relaxed(&pp->tick, rt_load_relaxed(&pp->tick) + 1);
-	if (rt_unlikely(pp->skip_next)) {
+	if (rt_unlikely(pp->skip_next || hard_chance(8))) {
 		pp->skip_next = false;
 		gp = get_ring(pp);
 		return gp ? gp : get_next(pp);

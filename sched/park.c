@@ -33,6 +33,10 @@ void rt_park(rt_commit_fn commit, void *arg, enum rt_why why)
 	struct m *mp = m_self();
 	struct g *gp = mp->curg;
 
+	if (hard_chance(8)) { /* let what we wait for come first */
+		rt_yield();
+		mp = m_self();
+	}
 	mp->commit = commit;
 	mp->commit_arg = arg;
 	gp->why = (uint8_t)why;

@@ -194,6 +194,7 @@ int sched_start(const struct sched_options *opt)
 	int r;
 
 	reset(opt);
+	hard_init();
 	m_init();
 	if (debug && strstr(debug, "guard=mprotect"))
 		arena.guard = ARENA_GUARD_MPROTECT;
@@ -259,7 +260,8 @@ int sched_drain(int64_t deadline)
 	int64_t limit = deadline == NEVER ? 0 : deadline;
 
 	rt_store_relaxed(&sched.stopping, 1);
-	rt_fence_seqcst(); /* who starts one now sees it, or we see the one */
+	rt_fence_seqcst();
+	m_membarrier(); /* who starts one now sees it, or we see the one */
 	sched_poller->stop();
 	cancel_all();
 	for (;;) {

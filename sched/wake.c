@@ -92,6 +92,7 @@ void wakep(void)
 
 void wake_submitted(struct p *pp, bool lone)
 {
+	hard_point();
 	rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */
 	if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */
 	    rt_load_relaxed(&sched.npidle) == 0)      /* R2 */
