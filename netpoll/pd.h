@@ -87,6 +87,7 @@ struct pd {
 	struct canceller wait[2]; /* (o) */
 	struct canceller turn[2]; /* (o) */
 
+	uint32_t home;	 /* (r) the P where it was armed */
 	gamp_fn *fn;	 /* (r) the armed start */
 	void *arg;	 /* (r) */
 	struct pd *link; /* (s) starts that wait for memory */

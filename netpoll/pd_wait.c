@@ -132,6 +132,7 @@ void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
 		return;
 	}
 	pd->drained = false;
+	gp->home = pd->home;
 	gp->woken = true;
 	g_born(gp);
 	san_release(gp);
@@ -240,6 +241,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 		return r;
 	pd->fn = fn;
 	pd->arg = arg;
+	pd->home = m_home();
 	/* Not known to be drained: what is there gives no edge again. */
 	if (!pd->drained || (rt_load_acquire(&pd->info) & PD_HUP) ||
 	    dir_arm(&pd->dir[MODE_READ], &pd->info,

@@ -95,6 +95,7 @@ struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 	gp->parent = 0;
 	gp->woken = gp->uncancellable = false;
 	gp->blocking = 0;
+	gp->home = pp ? pp->id : 0;
 	gp->why = WHY_NONE;
 	rt_store_relaxed(&gp->waits, 0);
 	rt_store_relaxed(&gp->timer.heap, 0);

@@ -59,6 +59,7 @@ struct g {
 	struct g *link;	 /* the list it is on; owner: that list */
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
 	rt_a64 tag;	 /* I1 */
+	uint32_t home;	 /* the P it last ran on: its data are warm there */
 	bool woken;	 /* readied since it last ran: sorts ahead */
 	bool uncancellable;
 	uint8_t why;	 /* enum rt_why */

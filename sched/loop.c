@@ -38,16 +38,44 @@ static void end_slice(struct p *pp, int64_t now)
 	}
 }
 
-/* Readies what a poll found: one to run now, the rest to our queue. */
+/* True if gp is now in the inbox of the P it last ran on, which runs. */
+static bool send_home(struct p *pp, struct g *gp)
+{
+	struct p *home = &sched.ps[gp->home];
+
+	if (home == pp || rt_load_relaxed(&sched.npidle) > 0)
+		return false;
+	p_send(home, gp);
+	rt_fence_seqcst(); /* pairs with F2: p.h, inbox */
+	if (rt_unlikely(pidle_is(home->id))) {
+		struct g_list back = p_take_inbox(home);
+
+		while ((gp = g_pop(&back)))
+			p_put(pp, gp);
+	}
+	return true;
+}
+
+/*
+ * Queues what a poll found.  Goroutines go home if all Ps run.  Otherwise
+ * those of others come first in our ring, where thieves take from.
+ */
 static void take_ready(struct p *pp, struct g_list *ready)
 {
+	struct g_list own = { 0 };
 	struct g *gp;
-	bool any = ready->n > 0;
 
-	while ((gp = g_pop(ready)))
+	if (ready->n == 0)
+		return;
+	while ((gp = g_pop(ready))) {
+		if (gp->home == pp->id)
+			g_push(&own, gp);
+		else if (!send_home(pp, gp))
+			p_put(pp, gp);
+	}
+	while ((gp = g_pop(&own)))
 		p_put(pp, gp);
-	if (any)
-		wake_submitted(pp, false);
+	wake_submitted(pp, false);
 }
 
 static void poll_now(struct p *pp, int64_t now)
@@ -71,6 +99,8 @@ static struct g *attend(struct p *pp)
 	end_slice(pp, now);
 	if (timers_next(&pp->timers) <= now)
 		(void)timers_run(&pp->timers, now);
+	if (rt_load_relaxed(&pp->inbox) != 0)
+		p_read_inbox(pp);
 	if (now - pp->polled >= POLL_GAP) {
 		/* An M that sits in the poller sees events at once. */
 		if (!rt_load_relaxed(&sched.polling))
@@ -128,7 +158,7 @@ static struct g *steal_from(
 
 	if (victim == pp)
 		return NULL;
-	gp = pidle_is(victim->id) ? NULL : p_steal(pp, victim, last);
+	gp = p_steal(pp, victim, last); /* an idle one may have an inbox */
 	if (gp || !last)
 		return gp;
 	next = timers_next(&victim->timers); /* idle Ps have them, too */
@@ -196,7 +226,8 @@ static bool work_somewhere(void)
 	if (rt_load_relaxed(&sched.nglobal) > 0)
 		return true;
 	for (uint32_t i = 0; i < sched.nprocs; i++)
-		if (!pidle_is(i) && !p_empty(&sched.ps[i]))
+		if (pidle_is(i) ? rt_load_relaxed(&sched.ps[i].inbox) != 0 :
+				  !p_empty(&sched.ps[i]))
 			return true;
 	return false;
 }
@@ -280,9 +311,12 @@ static struct g *idle_poll(struct m *mp)
 	pp->now = pp->polled = clock_now();
 	rt_store_relaxed(&sched.polled, pp->now);
 	pp->expect_events = ready.n > 1;
+	if (ready.n > 1 || mp->spinning) {
+		take_ready(pp, &ready);
+		return p_get(pp);
+	}
 	gp = g_pop(&ready);
-	take_ready(pp, &ready);
-	if (!gp && !mp->spinning) { /* a timer, probably: look everywhere */
+	if (!gp) { /* a timer, probably: look everywhere */
 		mp->spinning = true;
 		(void)rt_add_seqcst(&sched.nspinning, 1);
 	}
@@ -428,6 +462,7 @@ static inline void execute(struct m *mp, struct g *gp)
 {
 	g_status(gp, G_RUNNABLE, G_RUNNING);
 	gp->woken = false;
+	gp->home = m_p(mp)->id;
 	mp->curg = gp;
 	san_asan_leave(&mp->san, G_SAN(gp), 0);
 	san_tsan_switch(G_SAN(gp));

@@ -99,6 +99,15 @@ static inline struct p *m_p(struct m *mp)
 	return (struct p *)rt_load_relaxed(&mp->p);
 }
 
+/* The P that the caller is on, or was a moment ago: for affinity only. */
+static inline uint32_t m_home(void)
+{
+	struct m *mp = m_self();
+	struct p *pp = mp ? m_p(mp) : NULL;
+
+	return pp ? pp->id : 0;
+}
+
 /* Slow half of m_enter: gets a P, or yields.  The M it is on afterwards. */
 struct m *m_enter_slow(struct m *mp);
 

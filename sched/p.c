@@ -42,6 +42,43 @@ void p_put_next(struct p *pp, struct g *gp)
 		p_put(pp, gp);
 }
 
+void p_send(struct p *pp, struct g *gp)
+{
+	uintptr_t top = rt_load_relaxed(&pp->inbox);
+
+	do {
+		gp->link = (struct g *)top;
+	} while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)gp));
+}
+
+struct g_list p_take_inbox(struct p *pp)
+{
+	struct g_list l = { 0 };
+	struct g *gp = NULL;
+
+	if (rt_load_relaxed(&pp->inbox) != 0)
+		gp = (struct g *)rt_swap_acqrel(&pp->inbox, 0);
+	l.tail = gp;
+	while (gp) {
+		struct g *next = gp->link;
+
+		gp->link = l.head;
+		l.head = gp;
+		l.n++;
+		gp = next;
+	}
+	return l;
+}
+
+void p_read_inbox(struct p *pp)
+{
+	struct g_list l = p_take_inbox(pp);
+	struct g *gp;
+
+	while ((gp = g_pop(&l)))
+		p_put(pp, gp);
+}
+
 static struct g *get_next(struct p *pp)
 {
 	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
@@ -65,6 +102,12 @@ static struct g *get_ring(struct p *pp)
 
 	if (!gp)
 		gp = runq_get(&pp->runq[!first]);
+	if (!gp && rt_load_relaxed(&pp->inbox) != 0) {
+		p_read_inbox(pp);
+		gp = runq_get(&pp->runq[RUNQ_WOKEN]);
+		if (!gp) /* woken ones are usual, not certain */
+			gp = runq_get(&pp->runq[RUNQ_FRESH]);
+	}
 	if (gp)
 		rt_store_relaxed(&pp->ring_picks,
 		    rt_load_relaxed(&pp->ring_picks) + 1);
@@ -102,7 +145,8 @@ bool p_empty(struct p *pp)
 
 		if (ta == rt_load_acquire(&a->tail) &&
 		    tb == rt_load_acquire(&b->tail))
-			return ha == ta && hb == tb && next == 0;
+			return ha == ta && hb == tb && next == 0 &&
+			    rt_load_relaxed(&pp->inbox) == 0;
 	}
 }
 
@@ -116,7 +160,18 @@ struct g *p_steal(struct p *pp, struct p *victim, bool take_next)
 		if (gp)
 			return gp;
 	}
-	if (!take_next || m_is_scheduling(victim))
+	if (!take_next)
+		return NULL;
+	if (rt_load_relaxed(&victim->inbox) != 0) {
+		struct g_list l = p_take_inbox(victim);
+		struct g *gp = g_pop(&l), *more;
+
+		while ((more = g_pop(&l)))
+			p_put(pp, more);
+		if (gp)
+			return gp;
+	}
+	if (m_is_scheduling(victim))
 		return NULL;
 	next = rt_load_acquire(&victim->runnext);
 	if (!next || !rt_cas_acqrel(&victim->runnext, &next, 0))

@@ -11,6 +11,14 @@
  * first.  runnext holds the one readied last: it runs next and shares the
  * slice of the one that readied it.  The slice belongs to the P: when picks
  * have come from runnext for a whole slice, runnext waits its turn.
+ *
+ * The inbox is where another P's owner, having polled the network, puts
+ * goroutines that last ran here: their sockets are in this processor's cache
+ * (a request costs a tenth less).  It is a stack that anyone pushes on and
+ * anyone takes as a whole, so it has no ABA; who takes it turns it round.
+ * A push may race with the P going idle: the pusher pushes, fences and looks
+ * at the idle mask; who idles sets the mask, fences and looks at all inboxes
+ * (wake.h S3); one of them sees the other.
  */
 #ifndef RT_SCHED_P_H
 #define RT_SCHED_P_H
@@ -49,6 +57,7 @@ struct p {
 
 	/* Owner pushes, anyone takes. */
 	_Alignas(RT_LINE) rt_aptr runnext; /* struct g * */
+	rt_aptr inbox; /* struct g *, linked */
 	struct runq runq[RUNQ_COUNT];
 	struct timers timers;
 	rt_a32 wake_credit; /* see wake.h */
@@ -66,6 +75,13 @@ struct p {
 /* Owner.  Makes gp run soon on pp: next, or at a ring's tail. */
 void p_put_next(struct p *pp, struct g *gp);
 void p_put(struct p *pp, struct g *gp);
+
+/* Any thread.  Takes a whole inbox, in order of arrival. */
+void p_send(struct p *pp, struct g *gp);
+struct g_list p_take_inbox(struct p *pp);
+
+/* Owner.  Moves the inbox to the rings. */
+void p_read_inbox(struct p *pp);
 
 /* Owner.  The goroutine to run now, or null. */
 struct g *p_get(struct p *pp);

@@ -32,7 +32,6 @@ struct p *releasep(struct m *mp)
 
 void pidle_put_locked(struct p *pp)
 {
-	rt_assert(p_empty(pp));
 	pp->link = sched.pidle;
 	sched.pidle = pp;
 	(void)rt_or_seqcst(
