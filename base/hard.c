@@ -32,6 +32,8 @@ void hard_init(void)
 	const char *s = getenv("GAMP_HARD_SEED");
 	char line[64];
 
+	if (seed != 0)
+		return;
 	seed = s ? strtoull(s, NULL, 0) : (uint64_t)clock_now();
 	(void)snprintf(line, sizeof(line), "hard mode, GAMP_HARD_SEED=%llu",
 	    (unsigned long long)seed);

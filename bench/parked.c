@@ -71,7 +71,7 @@ static void run(void *arg)
 	for (int64_t i = 0; i < n; i++)
 		id[i] = bench_must("gamp_go", gamp_go(parked, NULL));
 	while (atomic_load(&asleep) < n)
-		gamp_yield();
+		(void)gamp_sleep(GAMP_MILLISECOND);
 	create = gamp_now() - t0;
 	(void)gamp_sleep(10 * GAMP_MILLISECOND); /* the last ones park */
 	rss = bench_rss(0) - before;
@@ -81,7 +81,7 @@ static void run(void *arg)
 	for (int64_t i = 0; i < n; i++)
 		(void)bench_must("gamp_cancel", gamp_cancel(id[i]));
 	while (atomic_load_explicit(&left, memory_order_acquire) > 0)
-		gamp_yield();
+		(void)gamp_sleep(GAMP_MILLISECOND);
 	cancel = gamp_now() - t0;
 	gone = settle(before);
 	after = bench_rss(0) - before;

@@ -29,6 +29,8 @@ bool retake_locked(struct p *pp)
 
 void handoffp(struct p *pp)
 {
+	int64_t next = timers_next(&pp->timers);
+
 	rt_lock(&sched.lock);
 	/* An M in the poller sees events; nothing else can turn up. */
 	if (p_empty(pp) && rt_load_relaxed(&sched.nglobal) == 0 &&
@@ -41,6 +43,7 @@ void handoffp(struct p *pp)
 		startm(pp, false);
 		return;
 	}
+	wake_poller(next); /* its timers are nobody's now */
 	rt_fence_seqcst(); /* F2, and S3 for the only queue we may miss */
 	if (rt_load_relaxed(&sched.nglobal) > 0)
 		wakep();

@@ -424,9 +424,13 @@ static struct g *go_idle(struct m *mp, bool *ended)
 	struct g *gp = NULL;
 
 	if (m_p(mp)) {
+		struct p *pp = m_p(mp);
+
 		gp = give_up_p(mp, &polls);
 		if (gp || look_again(mp))
 			return gp;
+		if (!polls) /* nobody else looks at its timers now */
+			wake_poller(timers_next(&pp->timers));
 	}
 	if (polls) {
 		gp = idle_poll(mp);

@@ -57,21 +57,48 @@
 #define _Static_assert static_assert
 #define _Noreturn
 
-/* Structs that hold atomics are cleared by assignment in places. */
+/*
+ * Relacy's atomics live for one iteration, and the project has globals and
+ * structs that are cleared by assignment.  So the word is made only inside of
+ * an iteration: a model makes its globals anew in before() (model_make) and
+ * destroys them at its end (model_destroy).
+ */
 template <class T> struct rt_model_atomic {
-	rl::atomic<T> v;
+	union {
+		rl::atomic<T> v;
+	};
+	bool made;
 
-	rt_model_atomic() { v.store(0, rl::mo_relaxed, $); }
-	rt_model_atomic(const rt_model_atomic &)
-	{
-		v.store(0, rl::mo_relaxed, $);
-	}
+	rt_model_atomic() { make(); }
+	rt_model_atomic(const rt_model_atomic &) { make(); }
 	rt_model_atomic &operator=(const rt_model_atomic &)
 	{
-		v.store(0, rl::mo_relaxed, $);
+		v.store(0, rl::mo_relaxed, $); /* only ever zero */
 		return *this;
 	}
+	~rt_model_atomic()
+	{
+		if (made)
+			v.~atomic();
+		made = false;
+	}
+	void make()
+	{
+		made = rl::context::is_instance();
+		if (!made)
+			return;
+		::new ((void *)&v) rl::atomic<T>();
+		v.store(0, rl::mo_relaxed, $);
+	}
 };
+template <class T> void model_make(T &x)
+{
+	::new ((void *)&x) T();
+}
+template <class T> void model_destroy(T &x)
+{
+	x.~T();
+}
 struct rt_a32 : rt_model_atomic<uint32_t> {
 };
 struct rt_a64 : rt_model_atomic<uint64_t> {
@@ -115,5 +142,13 @@ struct rt_aptr : rt_model_atomic<uintptr_t> {
 #define rt_likely(x)   (x)
 #define rt_unlikely(x) (x)
 #define RT_LINE	       64
+
+/* base/fatal.h: a failure stops the iteration and prints how it came. */
+#define RT_BASE_FATAL_H
+#define RT_STATIC_ASSERT(c, msg) static_assert(c, msg)
+#define rt_fatal(msg) rl::ctx().fail_test(msg, \
+	    rl::test_result_user_assert_failed, $)
+#define rt_assert(c) RL_ASSERT(c)
+#define rt_warn(msg) ((void)0)
 
 #endif

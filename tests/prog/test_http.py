@@ -38,7 +38,8 @@ class Server:
     def __init__(self, *options):
         self.proc = subprocess.Popen(
             [BINARY, "-a", "127.0.0.1:0", *options],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=ENV)
         line = self.proc.stdout.readline()
         found = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", line)
         if not found:
@@ -91,6 +92,9 @@ class Server:
         self.proc.communicate()
 
 
+# ThreadSanitizer waits for a second at every exit.
+ENV = dict(os.environ, TSAN_OPTIONS=os.environ.get("TSAN_OPTIONS", "") +
+           " atexit_sleep_ms=0")
 SLACK = 2  # a runtime may open an epoll or an eventfd at its first use
 
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - running a model.
+ *
+ *	model_x [f|r|b] [size] [seed]
+ *
+ *	f	full search, every schedule with at most `size` preemptions
+ *	r	random search, `size` thousand iterations from `seed` on
+ *	b	both (default), with the sizes that the model states
+ *
+ * Relacy seeds each random iteration with its number, so what it prints as
+ * "iteration" when it fails is the seed: `model_x r 1 <seed>` replays it.
+ */
+#ifndef RT_TESTS_MODEL_MODEL_H
+#define RT_TESTS_MODEL_MODEL_H
+
+#ifndef RT_MODEL
+#define RT_MODEL
+#endif
+#include "tests/model/atomic_relacy.h"
+
+static struct {
+	char how = 'b';
+	unsigned size = 0, seed = 1;
+	unsigned depth = 2000;
+	bool ok = true;
+} model_args;
+
+static void model_main(int argc, char **argv)
+{
+	if (argc > 1)
+		model_args.how = argv[1][0];
+	if (argc > 2)
+		model_args.size = (unsigned)atoi(argv[2]);
+	if (argc > 3)
+		model_args.seed = (unsigned)atoi(argv[3]);
+}
+
+/* What Relacy says, kept until it is known to matter.  In a fixed array, for
+ * Relacy watches every allocation inside of an iteration. */
+struct model_output : std::streambuf {
+	static char *text()
+	{
+		static char t[4 << 20];
+
+		return t;
+	}
+	model_output() { setp(text(), text() + (4 << 20) - 1); }
+	void print()
+	{
+		*pptr() = 0;
+		printf("%s\n", text());
+	}
+};
+
+/* bound: preemptions of the full search, 0 for none; thousands: random. */
+template <class M>
+static void model_run(const char *what, unsigned bound, unsigned thousands)
+{
+	for (const char *how = "fr"; *how; how++) {
+		unsigned size = *how == 'f' ? bound : thousands;
+		rl::test_params p;
+		model_output buf;
+		std::ostream out(&buf);
+		char seed[24];
+		bool ok;
+
+		if (size == 0 ||
+		    (model_args.how != 'b' && model_args.how != *how))
+			continue;
+		if (model_args.size)
+			size = model_args.size;
+		p.execution_depth_limit = model_args.depth;
+		p.output_stream = &out;
+		p.progress_stream = &out;
+		if (*how == 'f') {
+			p.search_type = rl::fair_context_bound_scheduler_type;
+			p.context_bound = size;
+		} else {
+			p.search_type = rl::random_scheduler_type;
+			p.iteration_count =
+			    model_args.seed + (uint64_t)size * 1000;
+			snprintf(seed, sizeof(seed), "%u", model_args.seed);
+			p.initial_state = seed;
+		}
+		ok = rl::simulate<M>(p);
+		if (*how == 'f')
+			printf("%s: full, %u preemptions: %s, %llu schedules\n",
+			    what, size, ok ? "ok" : "FAILED",
+			    (unsigned long long)p.stop_iteration);
+		else
+			printf("%s: random, seeds %u to %llu: %s\n", what,
+			    model_args.seed,
+			    (unsigned long long)p.stop_iteration,
+			    ok ? "ok" : "FAILED");
+		if (!ok) {
+			buf.print();
+			fflush(stdout);
+			_exit(1); /* the first failure is enough */
+		}
+		fflush(stdout);
+	}
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model_runq.cpp - sched/runq.c under every interleaving (bounded).
+ *
+ * Property: each goroutine put is got or stolen exactly once, through wrap,
+ * overflow and stealing from a thief's ring.
+ *
+ *	fan	an owner, two thieves that steal from it
+ *	chain	an owner, a thief, and a thief that steals from that thief
+ *	reuse	an owner that refills slots while a thief reads them
+ */
+#define RT_HARD /* a ring of 4 */
+#include "tests/model/model.h"
+
+#include "sched/runq.c"
+
+enum shape { FAN, CHAIN, REUSE };
+
+template <int SHAPE, int THREADS>
+struct model : rl::test_suite<model<SHAPE, THREADS>, THREADS> {
+	static const uintptr_t N = SHAPE == REUSE ? 7 : 5;
+	runq q[3];
+	uint32_t seen[N + 1];
+
+	void before()
+	{
+		for (uintptr_t i = 0; i <= N; i++)
+			seen[i] = 0;
+		if (SHAPE == REUSE) /* start at the end of the ring */
+			for (int i = 0; i < 3; i++) {
+				(void)runq_put(&q[0], (struct g *)1);
+				(void)runq_get(&q[0]);
+			}
+	}
+	void take(struct g *gp)
+	{
+		uintptr_t i = (uintptr_t)gp;
+
+		RL_ASSERT(i >= 1 && i <= N);
+		RL_ASSERT(seen[i]++ == 0);
+	}
+	void put(uintptr_t i)
+	{
+		if (!runq_put(&q[0], (struct g *)i))
+			take((struct g *)i); /* spilled */
+	}
+	void get(struct runq *from)
+	{
+		if (struct g *gp = runq_get(from))
+			take(gp);
+	}
+	void owner()
+	{
+		for (uintptr_t i = 1; i <= N; i++) {
+			put(i);
+			if (SHAPE == REUSE && i >= 3)
+				get(&q[0]);
+		}
+		get(&q[0]);
+	}
+	void thief(int self, int victim)
+	{
+		if (struct g *gp = runq_steal(&q[self], &q[victim]))
+			take(gp);
+		if (SHAPE == CHAIN && self == 1)
+			get(&q[1]);
+		else
+			while (struct g *gp = runq_get(&q[self]))
+				take(gp);
+	}
+	void thread(unsigned self)
+	{
+		if (self == 0)
+			owner();
+		else
+			thief((int)self, SHAPE == CHAIN ? (int)self - 1 : 0);
+	}
+	void after()
+	{
+		for (int i = 0; i < 3; i++) {
+			RL_ASSERT(runq_len(&q[i]) <= RUNQ_SIZE);
+			while (struct g *gp = runq_get(&q[i]))
+				take(gp);
+		}
+		for (uintptr_t i = 1; i <= N; i++)
+			RL_ASSERT(seen[i] == 1);
+	}
+};
+
+int main(int argc, char **argv)
+{
+	model_main(argc, argv);
+	model_run<model<FAN, 3> >("fan", 2, 100);
+	model_run<model<CHAIN, 3> >("chain", 2, 100);
+	model_run<model<REUSE, 2> >("reuse", 4, 100);
+	return 0;
+}
