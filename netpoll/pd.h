@@ -55,7 +55,7 @@ enum {
 	PD_HUP = 8,
 	PD_SEQ_SHIFT = 8,
 };
-#define PD_TIME(mode) (PD_RTIME << (mode))
+#define PD_TIME(mode) ((uint32_t)PD_RTIME << (mode))
 
 /* What kind of descriptor; from the family and type. */
 enum {

@@ -31,7 +31,7 @@ static void arm_locked(struct pd *pd, int mode)
 
 static struct g *expire_locked(struct pd *pd, int mode)
 {
-	publish(pd, 0, (uint32_t)PD_TIME(mode));
+	publish(pd, 0, PD_TIME(mode));
 	return dir_evict(&pd->dir[mode]);
 }
 
@@ -102,7 +102,7 @@ int pd_set_deadline(struct pd *pd, int mode, int64_t t)
 		gp = expire_locked(pd, mode);
 	} else {
 		if (rt_load_relaxed(&pd->info) & PD_TIME(mode))
-			publish(pd, (uint32_t)PD_TIME(mode), 0);
+			publish(pd, PD_TIME(mode), 0);
 		if (t < pd->armed[mode])
 			arm_earlier_locked(pd, mode);
 	}

@@ -89,8 +89,10 @@ static void *m_main(void *arg)
 	if (vm_alloc(clean.alt_size, &alt.ss_sp) == 0)
 		(void)sigaltstack(&alt, NULL);
 	set_stack_bounds(mp);
+	rt_lock(&sched.lock);
 	acquirep(mp, mp->nextp);
 	mp->nextp = NULL;
+	rt_unlock(&sched.lock);
 	sched_loop(mp);
 	if (alt.ss_sp) {
 		alt.ss_flags = SS_DISABLE;

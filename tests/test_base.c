@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/san.h"
 #include "base/slab.h"
 #include "base/vm.h"
 #include "sched/runq.h"

@@ -81,8 +81,10 @@ int futex_wait(rt_a32 *w, uint32_t val, int64_t until)
 	rl::context &c = rl::ctx();
 
 	c.sched(); /* from here to the sleep is one step: the kernel's lock */
-	if (w->v.debug_value() != val)
+	if (w->v.debug_value() != val) {
+		rl::yield(1, $); /* the next load is fresh */
 		return -EAGAIN;
+	}
 	return w->v.wait(c, until != 0 && model_timeouts, false, $) ==
 		    rl::unpark_reason_timeout ?
 	    -ETIMEDOUT :
