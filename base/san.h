@@ -15,6 +15,10 @@
  *	otherwise (users' programs): the runtime is not instrumented, switches
  *	order nothing, and the runtime says what orders what: whoever readies
  *	a G releases it, the G acquires when it goes on.
+ *	A fiber has a call stack of its own, 64 Ki entries that nothing bounds.
+ *	It must be empty again when a goroutine ends, so the functions that
+ *	are never returned from are SAN_NO_CALLS, and a goroutine that leaves
+ *	frames of the program behind (gamp_exit) gives its fiber up.
  */
 #ifndef RT_BASE_SAN_H
 #define RT_BASE_SAN_H
@@ -41,6 +45,7 @@ struct san {
 	const void *bottom; /* lowest address of the stack */
 	size_t size;
 	void *fiber; /* TSan */
+	int torn;    /* TSan: its call stack is not empty */
 };
 
 #ifdef RT_ASAN
@@ -79,6 +84,13 @@ static inline void san_stack_reset(struct san *s)
 }
 #endif
 
+/* Of functions that a goroutine enters and does not leave. */
+#ifdef RT_TSAN_SELF
+#define SAN_NO_CALLS __attribute__((noinline, no_sanitize("thread")))
+#else
+#define SAN_NO_CALLS
+#endif
+
 #ifdef RT_TSAN
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
@@ -99,8 +111,16 @@ static inline void san_thread(struct san *s)
 }
 static inline void san_fiber_new(struct san *s)
 {
-	if (!s->fiber)
+	if (s->torn)
+		__tsan_destroy_fiber(s->fiber);
+	if (s->torn || !s->fiber)
 		s->fiber = __tsan_create_fiber(0);
+	s->torn = 0;
+}
+/* The goroutine will end without returning from its frames. */
+static inline void san_tear(struct san *s)
+{
+	s->torn = 1;
 }
 static inline void san_fiber_free(struct san *s)
 {
@@ -127,6 +147,10 @@ static inline void san_thread(struct san *s)
 	(void)s;
 }
 static inline void san_fiber_new(struct san *s)
+{
+	(void)s;
+}
+static inline void san_tear(struct san *s)
 {
 	(void)s;
 }

@@ -38,7 +38,10 @@ static void wake_sleeper(void *arg, uint64_t seq)
 	rt_ready(arg);
 }
 
-/* Cancelled: whoever stops the timer has the right to wake. */
+/*
+ * Cancelled: whoever stops the timer has the right to wake.  It may be a later
+ * sleep by now, or that of the slot's next goroutine: they sleep again.
+ */
 static void cancel_sleep(struct canceller *c, struct g *gp)
 {
 	(void)c;
@@ -51,10 +54,16 @@ struct sleep {
 	int err;
 };
 
-/* Armed after the park, so a short sleep cannot end before it has begun. */
+/*
+ * Armed after the park, so a short sleep cannot end before it has begun.  From
+ * the arming on, gp may run elsewhere, and even sleep again: only its tag, and
+ * its timer by seq, are touched.
+ */
 static bool commit_sleep(struct g *gp, void *arg)
 {
 	struct sleep *s = arg; /* on gp's stack: not after arming */
+	bool cancellable = !gp->uncancellable;
+	uint64_t seq = ++gp->timer.seq;
 	int r = timer_arm(&gp->timer, s->when);
 
 	if (r < 0) {
@@ -62,9 +71,8 @@ static bool commit_sleep(struct g *gp, void *arg)
 		return false;
 	}
 	rt_fence_seqcst(); /* C2 again: cancel.h */
-	if (!g_cancelled(gp))
-		return true;
-	return !timer_stop(&gp->timer);
+	return !(cancellable && (rt_load_relaxed(&gp->tag) & 1) &&
+	    timer_stop_seq(&gp->timer, seq));
 }
 
 int sleep_until(struct m *mp, int64_t when)
@@ -75,11 +83,15 @@ int sleep_until(struct m *mp, int64_t when)
 	gp->sleep.fn = cancel_sleep;
 	gp->timer.fn = wake_sleeper;
 	gp->timer.arg = gp;
-	if (!cancel_begin(gp, &gp->sleep))
-		return -ECANCELED;
-	rt_park(commit_sleep, &s, WHY_SLEEP);
-	cancel_end(gp);
-	if (s.err < 0)
-		return s.err;
-	return g_cancelled(gp) ? -ECANCELED : 0;
+	do {
+		if (!cancel_begin(gp, &gp->sleep))
+			return -ECANCELED;
+		rt_park(commit_sleep, &s, WHY_SLEEP);
+		cancel_end(gp);
+		if (s.err < 0)
+			return s.err;
+		if (g_cancelled(gp))
+			return -ECANCELED;
+	} while (clock_now() < when);
+	return 0;
 }

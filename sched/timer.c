@@ -140,6 +140,22 @@ bool timer_stop(struct timer *t)
 	return true;
 }
 
+bool timer_stop_seq(struct timer *t, uint64_t seq)
+{
+	struct timers *h = lock_heap(t);
+	bool ours;
+
+	if (!h)
+		return false;
+	ours = t->seq == seq;
+	if (ours) {
+		remove_locked(h, t);
+		publish(h);
+	}
+	rt_unlock(&h->lock);
+	return ours;
+}
+
 bool timer_reset(struct timer *t, int64_t when, uint64_t seq)
 {
 	struct timers *h = lock_heap(t);

@@ -44,7 +44,7 @@
 #define MS    GAMP_MILLISECOND
 #define LIMIT (20 * GAMP_SECOND) /* for any state to come */
 #define SOON  (2 * GAMP_SECOND)	 /* "at once", on a slow machine */
-#define HANG  120		 /* seconds a test may take */
+#define HANG  25 		 /* seconds a test may take */
 
 static uint64_t seed;
 
@@ -82,8 +82,6 @@ static bool check_eq(int64_t a, int64_t b, const char *what, int line)
 {
 	return check(a == b, what, line, a, b);
 }
-
-static volatile const char *running = "?";
 
 static void hung(int sig)
 {
@@ -2242,4 +2240,946 @@ static void writes_never_interleave(void **state)
 {
 	(void)state;
 	run(records_main);
+}
+
+/*
+ * gamp_go_when_readable.
+ */
+
+static gamp_fd arm_fd;
+static _Atomic int64_t arm_result;
+static atomic_int arm_starts, arm_cancelled;
+
+/* Reads once, and says what came. */
+static void on_readable(void *arg)
+{
+	char c[9];
+	gamp_fd fd = *(gamp_fd *)arg;
+
+	atomic_store(&arm_cancelled, gamp_cancelled());
+	atomic_store(&arm_result, gamp_read(fd, c, sizeof(c)));
+	atomic_fetch_add(&arm_starts, 1);
+}
+
+static void arm(gamp_fd fd)
+{
+	arm_fd = fd;
+	atomic_store(&arm_starts, 0);
+	CHECK_EQ(gamp_go_when_readable(fd, on_readable, &arm_fd), 0);
+}
+
+static void armed_gives(int64_t result)
+{
+	AWAIT(atomic_load(&arm_starts) == 1);
+	CHECK_EQ(atomic_load(&arm_result), result);
+}
+
+static void arm_main(void *arg)
+{
+	(void)arg;
+	for (size_t k = 0; k < LEN(kinds); k++) {
+		gamp_fd a, b;
+		struct task *t;
+
+		/* Readable already, known or not. */
+		kinds[k].make(&a, &b);
+		CHECK_EQ(gamp_write(a, "xyz", 3), 3);
+		arm(b);
+		armed_gives(3);
+		CHECK_EQ(gamp_write(a, "xyz", 3), 3);
+		pass_the_poller();
+		arm(b);
+		armed_gives(3);
+
+		/* Data that come later. */
+		drain(b);
+		arm(b);
+		CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBUSY);
+		CHECK_EQ(gamp_go_when_readable(b, NULL, NULL), -EINVAL);
+		CHECK_EQ(atomic_load(&arm_starts), 0);
+		CHECK_EQ(gamp_write(a, "xy", 2), 2);
+		armed_gives(2);
+
+		/* A reader is there. */
+		t = start_parked((struct task){
+		    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
+		CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBUSY);
+		CHECK_EQ(gamp_write(a, "x", 1), 1);
+		CHECK_EQ(finish(t), 1);
+
+		/* A reader waits for its turn behind the start. */
+		drain(b);
+		arm(b);
+		t = start((struct task){
+		    .op = READ, .fd = b, .buf = in_buf, .n = 1 });
+		await_parked(t->id, WHY_FD_LOCK);
+		CHECK_EQ(gamp_write(a, "xx", 2), 2);
+		AWAIT(atomic_load(&arm_starts) == 1 || atomic_load(&t->done));
+		CHECK_EQ(gamp_write(a, "yy", 2), 2);
+		CHECK_EQ(finish(t), 1);
+		AWAIT(atomic_load(&arm_starts) == 1);
+
+		/* The deadline: to come, and past. */
+		(void)gamp_set_read_deadline(b, gamp_now() + MS);
+		while (gamp_read(b, in_buf, 9) > 0)
+			;
+		CHECK_EQ(gamp_set_read_deadline(b, gamp_now() + 2 * MS), 0);
+		arm(b);
+		armed_gives(-ETIMEDOUT);
+		arm(b);
+		armed_gives(-ETIMEDOUT);
+		CHECK_EQ(gamp_set_read_deadline(b, 0), 0);
+		arm(b);
+		CHECK_EQ(gamp_set_read_deadline(b, 1), 0);
+		armed_gives(-ETIMEDOUT);
+		CHECK_EQ(gamp_set_read_deadline(b, 0), 0);
+
+		/* Closed by us. */
+		drain(b);
+		arm(b);
+		CHECK_EQ(atomic_load(&arm_starts), 0);
+		CHECK_EQ(gamp_close(b), 0);
+		armed_gives(-EBADF);
+		CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBADF);
+		CHECK_EQ(gamp_close(a), 0);
+
+		/* Closed by the peer. */
+		kinds[k].make(&a, &b);
+		drain(b);
+		arm(b);
+		CHECK_EQ(gamp_close(a), 0);
+		armed_gives(0);
+		arm(b);
+		armed_gives(0);
+		CHECK_EQ(gamp_close(b), 0);
+	}
+}
+
+static void go_when_readable_starts_once_for_every_reason(void **state)
+{
+	(void)state;
+	run(arm_main);
+	run_one(arm_main);
+}
+
+/* Not drained as far as the runtime knows, yet there is nothing to read. */
+static void idle_arm_main(void *arg)
+{
+	(void)arg;
+	for (size_t k = 0; k < LEN(kinds); k++) {
+		gamp_fd a, b;
+
+		kinds[k].make(&a, &b);
+		arm(b);
+		pass_the_poller();
+		CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBUSY);
+		CHECK_EQ(atomic_load(&arm_starts), 0);
+		CHECK_EQ(gamp_write(a, "x", 1), 1);
+		armed_gives(1);
+		close_pair(a, b);
+	}
+}
+
+static void go_when_readable_on_a_new_connection_starts_with_data(void **state)
+{
+	(void)state;
+	run(idle_arm_main);
+}
+
+static gamp_fd chain_a, chain_b;
+static atomic_int chain_n;
+
+static void chain_link(void *arg)
+{
+	char c[4];
+	ssize_t r = gamp_read(chain_b, c, sizeof(c));
+
+	(void)arg;
+	if (r <= 0) {
+		atomic_store(&chain_n, r == 0 ? -1 : -2);
+		return;
+	}
+	CHECK_EQ(gamp_write(chain_b, c, (size_t)r), r);
+	atomic_fetch_add(&chain_n, 1);
+	CHECK_EQ(gamp_go_when_readable(chain_b, chain_link, NULL), 0);
+}
+
+static void chain_main(void *arg)
+{
+	char c[4];
+
+	(void)arg;
+	for (size_t k = 0; k < LEN(kinds); k++) {
+		if (!kinds[k].both)
+			continue;
+		kinds[k].make(&chain_a, &chain_b);
+		atomic_store(&chain_n, 0);
+		CHECK_EQ(gamp_go_when_readable(chain_b, chain_link, NULL), 0);
+		for (int i = 0; i < 1000; i++) {
+			CHECK_EQ(gamp_write(chain_a, "link", 4), 4);
+			CHECK_EQ(read_full(chain_a, c, 4), 4);
+		}
+		AWAIT(atomic_load(&chain_n) == 1000);
+		CHECK_EQ(gamp_close(chain_a), 0);
+		AWAIT(atomic_load(&chain_n) == -1);
+		CHECK_EQ(gamp_close(chain_b), 0);
+	}
+}
+
+static void a_thousand_starts_follow_each_other(void **state)
+{
+	(void)state;
+	run(chain_main);
+	run_one(chain_main);
+}
+
+static void leave_armed_main(void *arg)
+{
+	static gamp_fd fds[MANY];
+
+	(void)arg;
+	atomic_store(&arm_starts, 0);
+	atomic_store(&arm_cancelled, 0);
+	for (int i = 0; i < MANY; i++) {
+		gamp_fd a;
+
+		pair_socketpair(&a, &fds[i]);
+		drain(fds[i]);
+		CHECK_EQ(
+		    gamp_go_when_readable(fds[i], on_readable, &fds[i]), 0);
+	}
+	CHECK_EQ(atomic_load(&arm_starts), 0);
+}
+
+static void stopping_starts_what_is_armed(void **state)
+{
+	(void)state;
+	run(leave_armed_main);
+	assert_int_equal(atomic_load(&arm_starts), MANY);
+	assert_int_equal(atomic_load(&arm_cancelled), 1);
+	assert_int_equal(atomic_load(&arm_result), -ECANCELED);
+}
+
+/* Room for two goroutines only, so most starts must wait for one to exit. */
+static void starved_main(void *arg)
+{
+	static gamp_fd a[MANY], b[MANY];
+
+	(void)arg;
+	atomic_store(&arm_starts, 0);
+	for (int i = 0; i < MANY; i++) {
+		pair_socketpair(&a[i], &b[i]);
+		drain(b[i]);
+		CHECK_EQ(gamp_go_when_readable(b[i], on_readable, &b[i]), 0);
+	}
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(gamp_write(a[i], "x", 1), 1);
+	AWAIT(atomic_load(&arm_starts) == MANY);
+	for (int i = 0; i < MANY; i++)
+		close_pair(a[i], b[i]);
+}
+
+static void starts_wait_for_room(void **state)
+{
+	(void)state;
+	run_with(starved_main,
+	    &(struct gamp_options){ .maxprocs = 2, .max_goroutines = 2 });
+	run_with(starved_main,
+	    &(struct gamp_options){ .maxprocs = 1, .max_goroutines = 2 });
+}
+
+static void starved_stop_main(void *arg)
+{
+	static gamp_fd b[MANY];
+
+	(void)arg;
+	atomic_store(&arm_starts, 0);
+	for (int i = 0; i < MANY; i++) {
+		gamp_fd a;
+
+		pair_socketpair(&a, &b[i]);
+		drain(b[i]);
+		CHECK_EQ(gamp_go_when_readable(b[i], on_readable, &b[i]), 0);
+	}
+}
+
+static void starts_wait_for_room_while_stopping(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		run_with(starved_stop_main,
+		    &(struct gamp_options){ .maxprocs = 1 + i % 2,
+			.max_goroutines = 2 });
+		assert_int_equal(atomic_load(&arm_starts), MANY);
+	}
+	run(arm_main); /* and the next run is not disturbed */
+}
+
+/*
+ * Descriptors of the system.
+ */
+
+static void adopt_kinds_main(void *arg)
+{
+	struct itimerspec in_2ms = { .it_value.tv_nsec = 2000000 };
+	struct signalfd_siginfo si;
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	uint64_t v = 0;
+	struct task *t;
+	sigset_t set;
+	gamp_fd fd, a;
+	char to[32];
+	int raw;
+
+	(void)arg;
+	raw = eventfd(0, EFD_CLOEXEC);
+	fd = gamp_adopt(raw);
+	CHECK(fd > 0);
+	CHECK_EQ(gamp_sysfd(fd), raw);
+	t = start_parked((struct task){
+	    .op = READ, .fd = fd, .buf = in_buf, .n = 8 });
+	v = 7;
+	CHECK_EQ(gamp_write(fd, &v, 8), 8);
+	CHECK_EQ(finish(t), 8);
+	memcpy(&v, in_buf, 8);
+	CHECK_EQ((int64_t)v, 7);
+	for (int i = 0; i < 3; i++) { /* eight bytes of eight: no short read */
+		v = 1;
+		CHECK_EQ(gamp_write(fd, &v, 8), 8);
+		CHECK_EQ(gamp_read(fd, in_buf, 8), 8);
+	}
+	v = UINT64_MAX - 1; /* full: a writer parks */
+	CHECK_EQ(gamp_write(fd, &v, 8), 8);
+	v = 1;
+	t = start_parked(
+	    (struct task){ .op = WRITE, .fd = fd, .buf = &v, .n = 8 });
+	CHECK_EQ(gamp_read(fd, in_buf, 64), 8);
+	CHECK_EQ(finish(t), 8);
+	CHECK_EQ(gamp_read(fd, in_buf, 64), 8);
+	CHECK_EQ(gamp_close(fd), 0);
+
+	fd = gamp_adopt(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+	CHECK(fd > 0);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(timerfd_settime(gamp_sysfd(fd), 0, &in_2ms, NULL), 0);
+		CHECK_EQ(gamp_read(fd, &v, 8), 8);
+		CHECK_EQ((int64_t)v, 1);
+	}
+	CHECK_EQ(gamp_close(fd), 0);
+
+	/* Sent to this thread and blocked in it: gone with the goroutine's
+	 * next park, so it goes to the process, where main has it blocked. */
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR2);
+	fd = gamp_adopt(signalfd(-1, &set, SFD_CLOEXEC));
+	CHECK(fd > 0);
+	t = start_parked((struct task){
+	    .op = READ, .fd = fd, .buf = &si, .n = sizeof(si) });
+	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+	CHECK_EQ(finish(t), (int64_t)sizeof(si));
+	CHECK_EQ(si.ssi_signo, SIGUSR2);
+	CHECK_EQ(gamp_close(fd), 0);
+
+	/* Somebody else's listener. */
+	raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(bind(raw, (struct sockaddr *)&in, sizeof(in)), 0);
+	CHECK_EQ(listen(raw, 5), 0);
+	fd = gamp_adopt(raw);
+	CHECK(fd > 0);
+	port_text(to, "127.0.0.1", fd);
+	t = start_parked((struct task){ .op = ACCEPT, .fd = fd });
+	a = gamp_dial("tcp", to);
+	CHECK(a > 0);
+	CHECK(finish(t) > 0);
+	exchange(a, t->result);
+	CHECK_EQ(gamp_accept(a), -EINVAL);
+	close_pair(a, t->result);
+	CHECK_EQ(gamp_close(fd), 0);
+}
+
+static void adopted_descriptors_of_every_kind_work(void **state)
+{
+	sigset_t set, old;
+
+	(void)state;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR2);
+	(void)pthread_sigmask(SIG_BLOCK, &set, &old);
+	run(adopt_kinds_main);
+	run_one(adopt_kinds_main);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void adopt_errors_main(void *arg)
+{
+	char path[] = "/tmp/gamp-test-XXXXXX", c;
+	int raw = mkstemp(path), flags, p[2];
+	struct stat st;
+	gamp_fd fd;
+
+	(void)arg;
+	(void)unlink(path);
+	flags = fcntl(raw, F_GETFL);
+	CHECK_EQ(gamp_adopt(raw), -EPERM);
+	CHECK_EQ(fcntl(raw, F_GETFL), flags);
+	CHECK_EQ(write(raw, "x", 1), 1);
+	CHECK_EQ(pread(raw, &c, 1, 0), 1);
+	(void)close(raw);
+	CHECK_EQ(gamp_adopt(-1), -EBADF);
+	CHECK_EQ(gamp_adopt(INT_MIN), -EBADF);
+	CHECK_EQ(gamp_adopt(INT_MAX), -EBADF);
+	CHECK_EQ(gamp_adopt(raw), -EBADF);
+
+	/* Twice: the second fails, and leaves the first alone. */
+	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
+	fd = gamp_adopt(p[0]);
+	CHECK(fd > 0);
+	CHECK_EQ(gamp_adopt(p[0]), -EEXIST);
+	CHECK_EQ(write(p[1], "x", 1), 1);
+	CHECK_EQ(gamp_read(fd, &c, 1), 1);
+	CHECK_EQ(gamp_close(fd), 0);
+	CHECK(fstat(p[0], &st) < 0); /* close has closed it */
+	(void)close(p[1]);
+
+	/* What is no listener. */
+	CHECK_EQ(pipe2(p, O_CLOEXEC), 0);
+	fd = gamp_adopt(p[0]);
+	CHECK_EQ(gamp_accept(fd), -EINVAL);
+	CHECK_EQ(gamp_close(fd), 0);
+	(void)close(p[1]);
+}
+
+static void what_cannot_be_adopted_stays_as_it_was(void **state)
+{
+	(void)state;
+	run(adopt_errors_main);
+}
+
+/* A pipe in packet mode: each read stops at the end of a packet. */
+static void packets_main(void *arg)
+{
+	struct task *t;
+	gamp_fd fd;
+	int p[2];
+
+	(void)arg;
+	CHECK_EQ(pipe2(p, O_CLOEXEC | O_DIRECT), 0);
+	fd = gamp_adopt(p[0]);
+	CHECK_EQ(write(p[1], "one", 3), 3);
+	CHECK_EQ(write(p[1], "three", 5), 5);
+	CHECK_EQ(gamp_read(fd, in_buf, 100), 3);
+	t = start((struct task){
+	    .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	CHECK_EQ(finish(t), 5);
+	CHECK_EQ(gamp_close(fd), 0);
+	(void)close(p[1]);
+}
+
+static void packets_of_a_pipe_all_arrive(void **state)
+{
+	(void)state;
+	run(packets_main);
+}
+
+/* Datagrams: a read per message, of whatever length; an empty one is 0. */
+static void datagrams_main(void *arg)
+{
+	struct task *t;
+	gamp_fd a, b;
+	int sv[2];
+
+	(void)arg;
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	a = gamp_adopt(sv[0]);
+	b = gamp_adopt(sv[1]);
+	for (int i = 1; i < 10; i++)
+		CHECK_EQ(gamp_write(a, "123456789", (size_t)i), i);
+	for (int i = 1; i < 10; i++) {
+		t = start((struct task){
+		    .op = READ, .fd = b, .buf = in_buf, .n = 100 });
+		CHECK_EQ(finish(t), i);
+	}
+	close_pair(a, b);
+}
+
+static void datagrams_all_arrive(void **state)
+{
+	(void)state;
+	run(datagrams_main);
+}
+
+/* A copy of the number lives on after close: no events for the dead. */
+static void dup_main(void *arg)
+{
+	gamp_fd a, b, c, d;
+	int copy;
+
+	(void)arg;
+	for (int i = 0; i < 20; i++) {
+		pair_socketpair(&a, &b);
+		copy = fcntl(gamp_sysfd(b), F_DUPFD_CLOEXEC, 0);
+		CHECK(copy >= 0);
+		CHECK_EQ(gamp_close(b), 0);
+		pair_socketpair(&c, &d);
+		drain(c);
+		drain(d);
+		CHECK_EQ(gamp_write(a, "x", 1), 1);
+		CHECK_EQ(read(copy, in_buf, 9), 1);
+		exchange(c, d);
+		(void)close(copy);
+		CHECK_EQ(gamp_close(a), 0);
+		close_pair(c, d);
+	}
+}
+
+static void copies_of_a_descriptor_outlive_close_quietly(void **state)
+{
+	(void)state;
+	run(dup_main);
+}
+
+/*
+ * Out of descriptors.
+ */
+
+enum { CLIENTS = 40, SPARE = 10 };
+
+static gamp_fd emfile_listener, emfile_got[CLIENTS];
+static atomic_int emfile_n;
+
+static void emfile_accepter(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < CLIENTS; i++) {
+		gamp_fd fd = gamp_accept(emfile_listener);
+
+		if (!CHECK(fd > 0))
+			return;
+		emfile_got[i] = fd;
+		atomic_fetch_add(&emfile_n, 1);
+	}
+}
+
+static int64_t cpu_time(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * GAMP_SECOND + ts.tv_nsec;
+}
+
+static void emfile_main(void *arg)
+{
+	struct rlimit was, low;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int raw[CLIENTS], n, top;
+	int64_t cpu, until, id;
+
+	(void)arg;
+	emfile_listener = gamp_listen("tcp", "127.0.0.1:0");
+	CHECK_EQ(getsockname(gamp_sysfd(emfile_listener),
+		     (struct sockaddr *)&ss, &len),
+	    0);
+	for (int i = 0; i < CLIENTS; i++) {
+		raw[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		CHECK_EQ(connect(raw[i], (struct sockaddr *)&ss, len), 0);
+		CHECK_EQ(send(raw[i], &i, sizeof(i), 0), sizeof(i));
+	}
+	top = raw[CLIENTS - 1] + 1 + SPARE;
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	low = was;
+	low.rlim_cur = (rlim_t)top;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+	atomic_store(&emfile_n, 0);
+	id = gamp_go(emfile_accepter, NULL);
+	CHECK(id > 0);
+	AWAIT(atomic_load(&emfile_n) >= SPARE);
+	await_parked(id, WHY_READ);
+
+	/* Paused: hardly any processor time goes by. */
+	cpu = cpu_time();
+	until = gamp_now() + 300 * MS;
+	while (gamp_now() < until)
+		(void)gamp_sleep(100 * MS);
+	CHECK(cpu_time() - cpu < 100 * MS);
+	n = atomic_load(&emfile_n);
+	CHECK(n >= SPARE && n < CLIENTS);
+
+	/* Closing some lets as many in; then all. */
+	for (int i = 0; i < n; i++) {
+		int who = -1;
+
+		CHECK_EQ(gamp_read(emfile_got[i], &who, sizeof(who)),
+		    sizeof(who));
+		CHECK_EQ(who, i); /* in order, none lost */
+		CHECK_EQ(gamp_close(emfile_got[i]), 0);
+	}
+	AWAIT(atomic_load(&emfile_n) >= n + 1);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	AWAIT(atomic_load(&emfile_n) == CLIENTS);
+	for (int i = n; i < CLIENTS; i++) {
+		int who = -1;
+
+		CHECK_EQ(gamp_read(emfile_got[i], &who, sizeof(who)),
+		    sizeof(who));
+		CHECK_EQ(who, i);
+		CHECK_EQ(gamp_close(emfile_got[i]), 0);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		(void)close(raw[i]);
+	CHECK_EQ(gamp_close(emfile_listener), 0);
+}
+
+static void accept_pauses_while_descriptors_are_short(void **state)
+{
+	(void)state;
+	run(emfile_main);
+	run_one(emfile_main);
+}
+
+/* Closed, cancelled, timed out while it pauses. */
+static void emfile_ends_main(void *arg)
+{
+	struct rlimit was, low;
+	struct task *t;
+	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0");
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int raw;
+
+	(void)arg;
+	CHECK_EQ(
+	    getsockname(gamp_sysfd(l), (struct sockaddr *)&ss, &len), 0);
+	raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(raw, (struct sockaddr *)&ss, len), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
+	low = was;
+	low.rlim_cur = 3;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	CHECK_EQ(gamp_cancel(t->id), 0);
+	CHECK_EQ(finish(t), -ECANCELED);
+	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	CHECK_EQ(gamp_set_read_deadline(l, gamp_now() + 2 * MS), 0);
+	CHECK_EQ(finish(t), -ETIMEDOUT);
+	CHECK_EQ(gamp_set_read_deadline(l, 0), 0);
+	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	CHECK_EQ(gamp_dial("tcp", "127.0.0.1:1"), -EMFILE);
+	CHECK_EQ(gamp_listen("tcp", "127.0.0.1:0"), -EMFILE);
+	CHECK_EQ(gamp_close(l), 0);
+	CHECK_EQ(finish(t), -ECANCELED);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &was), 0);
+	(void)close(raw);
+}
+
+static void a_pausing_accept_can_be_ended(void **state)
+{
+	(void)state;
+	run(emfile_ends_main);
+}
+
+/*
+ * Any value is a safe handle.
+ */
+
+static void random_handles_main(void *arg)
+{
+	static const int64_t odd[] = { 0, 1, 2, 3, 5, 100, -1, -2, -9,
+		INT64_MIN, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1, INT32_MAX,
+		INT32_MIN, (int64_t)1 << 22, (int64_t)1 << 24,
+		((int64_t)1 << 24) - 1, (int64_t)1 << 39, (int64_t)1 << 62 };
+	gamp_fd a, b;
+
+	(void)arg;
+	pair_tcp(&a, &b);
+	for (size_t i = 0; i < LEN(odd); i++)
+		all_refuse(odd[i]);
+	for (int i = 0; i < 64; i++) { /* neighbours of a live one */
+		gamp_fd fd = a ^ ((gamp_fd)1 << i);
+
+		if (fd != b)
+			all_refuse(fd);
+	}
+	for (int i = 0; i < 20000; i++) {
+		gamp_fd fd = (gamp_fd)(random64() >> random64() % 64);
+
+		if (i % 2)
+			fd = (fd & ~(gamp_fd)0xffffff) | (a & 0xffffff);
+		if (fd != a && fd != b)
+			all_refuse(fd);
+	}
+	exchange(a, b);
+	close_pair(a, b);
+}
+
+static void any_value_is_a_safe_handle(void **state)
+{
+	(void)state;
+	run(random_handles_main);
+}
+
+/*
+ * Other threads, and no runtime.
+ */
+
+static gamp_fd foreign_fds[2];
+
+static void *foreign(void *arg)
+{
+	struct iovec v = { in_buf, 1 };
+	struct gamp_addr sa;
+	gamp_fd l, fd, a = foreign_fds[0], b = foreign_fds[1];
+	int raw = eventfd(0, EFD_CLOEXEC);
+
+	(void)arg;
+	CHECK_EQ(gamp_self(), 0);
+	/* Would park. */
+	CHECK_EQ(gamp_read(b, in_buf, 9), -EPERM);
+	CHECK_EQ(gamp_readv(b, &v, 1), -EPERM);
+	CHECK_EQ(gamp_wait_readable(b), -EPERM);
+	CHECK_EQ(gamp_dial("tcp", "127.0.0.1:1"), -EPERM);
+	CHECK_EQ(gamp_sleep(1), -EPERM);
+	/* May be called. */
+	l = gamp_listen("tcp", "127.0.0.1:0");
+	CHECK(l > 0);
+	CHECK_EQ(gamp_accept(l), -EPERM);
+	CHECK_EQ(gamp_set_read_deadline(l, 1), 0);
+	CHECK_EQ(gamp_local_addr(l, &sa), 0);
+	CHECK_EQ(gamp_close(l), 0);
+	all_refuse(l);
+	fd = gamp_adopt(raw);
+	CHECK(fd > 0);
+	CHECK_EQ(gamp_sysfd(fd), raw);
+	CHECK_EQ(gamp_read(fd, in_buf, 8), -EPERM);
+	CHECK_EQ(gamp_close(fd), 0);
+	CHECK_EQ(gamp_set_deadline(b, gamp_now() + LIMIT), 0);
+	CHECK_EQ(gamp_set_deadline(b, 0), 0);
+	arm(b);
+	CHECK_EQ(atomic_load(&arm_starts), 0);
+	CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBUSY);
+	CHECK_EQ(write(gamp_sysfd(a), "xy", 2), 2);
+	armed_gives(2);
+	CHECK_EQ(gamp_shutdown(a, SHUT_WR), 0);
+	arm(b);
+	armed_gives(0);
+	CHECK_EQ(gamp_close(a), 0);
+	CHECK_EQ(gamp_close(a), -EBADF);
+	return (void *)1;
+}
+
+static void await_thread(void *(*fn)(void *))
+{
+	pthread_t th;
+	void *r = NULL;
+
+	CHECK_EQ(pthread_create(&th, NULL, fn, NULL), 0);
+	gamp_enter_blocking();
+	(void)pthread_join(th, &r);
+	gamp_leave_blocking();
+	CHECK(r != NULL);
+}
+
+static void foreign_main(void *arg)
+{
+	(void)arg;
+	pair_socketpair(&foreign_fds[0], &foreign_fds[1]);
+	drain(foreign_fds[1]);
+	await_thread(foreign);
+	CHECK_EQ(gamp_close(foreign_fds[1]), 0);
+}
+
+static void other_threads_may_call_what_does_not_park(void **state)
+{
+	(void)state;
+	run(foreign_main);
+	run_one(foreign_main);
+}
+
+/* net.h: "Threads goroutine"; api.h: "elsewhere the call gives -EPERM". */
+static void *foreign_strict(void *arg)
+{
+	gamp_fd a = foreign_fds[0], b = foreign_fds[1];
+
+	(void)arg;
+	CHECK_EQ(gamp_write(a, "x", 1), -EPERM);
+	CHECK_EQ(gamp_write_some(a, "x", 1), -EPERM);
+	CHECK_EQ(gamp_wait_writable(a), -EPERM);
+	CHECK_EQ(write(gamp_sysfd(a), "x", 1), 1);
+	CHECK_EQ(gamp_read(b, in_buf, 1), -EPERM);
+	CHECK_EQ(gamp_wait_readable(b), -EPERM);
+	return (void *)1;
+}
+
+static void foreign_strict_main(void *arg)
+{
+	(void)arg;
+	pair_socketpair(&foreign_fds[0], &foreign_fds[1]);
+	await_thread(foreign_strict);
+	close_pair(foreign_fds[0], foreign_fds[1]);
+}
+
+static void calls_for_goroutines_are_refused_to_other_threads(void **state)
+{
+	(void)state;
+	run(foreign_strict_main);
+}
+
+static atomic_int sigpipes;
+
+static void on_sigpipe(int sig)
+{
+	(void)sig;
+	atomic_fetch_add(&sigpipes, 1);
+}
+
+static void *foreign_pipe(void *arg)
+{
+	ssize_t r = gamp_write(foreign_fds[0], "x", 1);
+
+	(void)arg;
+	CHECK(r == -EPIPE || r == -EPERM);
+	return (void *)1;
+}
+
+static void foreign_pipe_main(void *arg)
+{
+	(void)arg;
+	pair_pipe(&foreign_fds[0], &foreign_fds[1]);
+	CHECK_EQ(gamp_close(foreign_fds[1]), 0);
+	await_thread(foreign_pipe);
+	CHECK_EQ(gamp_close(foreign_fds[0]), 0);
+}
+
+static void writes_of_other_threads_raise_no_sigpipe(void **state)
+{
+	(void)state;
+	atomic_store(&sigpipes, 0);
+	(void)signal(SIGPIPE, on_sigpipe);
+	run(foreign_pipe_main);
+	(void)signal(SIGPIPE, SIG_DFL);
+	assert_int_equal(atomic_load(&sigpipes), 0);
+}
+
+static gamp_fd left_open[2];
+
+static void leave_open_main(void *arg)
+{
+	(void)arg;
+	pair_tcp(&left_open[0], &left_open[1]);
+}
+
+static void calls_without_a_runtime_fail_cleanly(void **state)
+{
+	struct gamp_addr sa;
+	int raw = eventfd(0, EFD_CLOEXEC), flags = fcntl(raw, F_GETFL);
+
+	(void)state;
+	run(leave_open_main);
+	all_refuse(left_open[0]);
+	all_refuse(1);
+	assert_int_equal(failed.count, 0);
+	assert_int_equal(gamp_listen("tcp", "127.0.0.1:0"), -ESRCH);
+	assert_int_equal(gamp_adopt(raw), -ESRCH);
+	assert_int_equal(fcntl(raw, F_GETFL), flags);
+	assert_int_equal(close(raw), 0);
+	assert_int_equal(gamp_dial("tcp", "127.0.0.1:1"), -EPERM);
+	assert_int_equal(gamp_addr_parse("tcp", "127.0.0.1:1", &sa), 0);
+	assert_int_equal(gamp_addr_port(&sa), 1);
+}
+
+static void stale_run_main(void *arg)
+{
+	gamp_fd a, b;
+
+	(void)arg;
+	pair_tcp(&a, &b);
+	all_refuse(left_open[0]);
+	all_refuse(left_open[1]);
+	exchange(a, b);
+	close_pair(a, b);
+}
+
+static void handles_of_an_earlier_run_stay_stale(void **state)
+{
+	(void)state;
+	run(leave_open_main);
+	run(stale_run_main);
+	assert_int_equal(failed.count, 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(tcp_connects),
+		TEST(tcp6_connects),
+		TEST(wildcards_accept_from_everywhere),
+		TEST(localhost_is_a_name_of_ours),
+		TEST(names_go_to_the_resolver),
+		TEST(unix_paths_are_removed_on_close),
+		TEST(unix_abstract_names_connect),
+		TEST(dial_is_refused_where_nobody_listens),
+		TEST(malformed_addresses_are_refused),
+		TEST(both_ends_agree_on_their_addresses),
+		TEST(options_of_listen_and_dial_hold),
+		TEST(read_returns_what_arrived_then_zero),
+		TEST(end_that_comes_with_data_is_seen),
+		TEST(end_of_a_pipe_that_comes_with_data_is_seen),
+		TEST(half_closed_connections_still_carry),
+		TEST(reset_by_the_peer_is_econnreset),
+		TEST(one_byte_at_a_time_arrives),
+		TEST(urgent_data_hides_no_byte),
+		TEST(write_writes_everything_to_a_slow_reader),
+		TEST(vectors_are_one_write),
+		TEST(write_to_a_closed_peer_gives_an_error_and_no_signal),
+		TEST(nothing_to_do_does_not_park),
+		TEST(wait_readable_and_writable_wait),
+		TEST(deadlines_past_present_and_future),
+		TEST(deadlines_move_while_parked),
+		TEST(write_deadline_ends_a_write_that_does_not_fit),
+		TEST(accept_obeys_the_read_deadline),
+		TEST(deadline_beside_data_loses_no_data),
+		TEST(past_deadline_holds_though_an_older_timer_is_overdue),
+		TEST(close_ends_parked_calls_at_once),
+		TEST(close_ends_every_accept),
+		TEST(every_call_after_close_gives_ebadf),
+		TEST(stale_handles_never_reach_the_next_owner),
+		TEST(stale_handles_do_not_disturb_parked_owners),
+		TEST(a_million_calls_on_a_stale_handle_change_nothing),
+		TEST(stale_reads_do_not_make_the_next_owner_busy),
+		TEST(close_cancels_waiters_though_the_slot_is_taken_anew),
+		TEST(cancel_ends_every_kind_of_wait),
+		TEST(cancelled_goroutines_stay_cancelled_unless_protected),
+		TEST(uncancellable_calls_go_through),
+		TEST(data_told_to_a_cancelled_reader_are_not_lost),
+		TEST(readers_take_turns),
+		TEST(writes_never_interleave),
+		TEST(go_when_readable_starts_once_for_every_reason),
+		TEST(go_when_readable_on_a_new_connection_starts_with_data),
+		TEST(a_thousand_starts_follow_each_other),
+		TEST(stopping_starts_what_is_armed),
+		TEST(starts_wait_for_room),
+		TEST(starts_wait_for_room_while_stopping),
+		TEST(adopted_descriptors_of_every_kind_work),
+		TEST(what_cannot_be_adopted_stays_as_it_was),
+		TEST(packets_of_a_pipe_all_arrive),
+		TEST(datagrams_all_arrive),
+		TEST(copies_of_a_descriptor_outlive_close_quietly),
+		TEST(accept_pauses_while_descriptors_are_short),
+		TEST(a_pausing_accept_can_be_ended),
+		TEST(any_value_is_a_safe_handle),
+		TEST(other_threads_may_call_what_does_not_park),
+		TEST(calls_for_goroutines_are_refused_to_other_threads),
+		TEST(writes_of_other_threads_raise_no_sigpipe),
+		TEST(calls_without_a_runtime_fail_cleanly),
+		TEST(handles_of_an_earlier_run_stay_stale),
+	};
+
+	seed = argc > 1 ? strtoull(argv[1], NULL, 0) :
+			  (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	(void)printf("seed 0x%" PRIx64 "\n", seed);
+	if (argc > 2) /* one test, by name */
+		cmocka_set_test_filter(argv[2]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,12 +93,19 @@ template <class T> struct rt_model_atomic {
 };
 template <class T> void model_make(T &x)
 {
-	::new ((void *)&x) T();
+	::new ((void *)&x) T(); /* zero bytes, then the words */
 }
 template <class T> void model_destroy(T &x)
 {
 	x.~T();
 }
+/* Room for a T that a model makes and destroys in each iteration. */
+template <class T> struct model_room {
+	alignas(64) char bytes[sizeof(T)];
+
+	T *make() { return ::new ((void *)bytes) T(); }
+	void destroy() { ((T *)bytes)->~T(); }
+};
 struct rt_a32 : rt_model_atomic<uint32_t> {
 };
 struct rt_a64 : rt_model_atomic<uint64_t> {

@@ -168,5 +168,5 @@ int main(int argc, char **argv)
 	model_run<model<1, false, true, 3> >("reader, close, stale", 3, 50);
 	model_run<model<2, false, false, 3> >("readers, close", 3, 50);
 	model_run<model<1, true, true, 4> >("all", 2, 50);
-	return 0;
+	model_done();
 }

@@ -93,5 +93,5 @@ int main(int argc, char **argv)
 	model_run<model<FAN, 3> >("fan", 2, 100);
 	model_run<model<CHAIN, 3> >("chain", 2, 100);
 	model_run<model<REUSE, 2> >("reuse", 4, 100);
-	return 0;
+	model_done();
 }

@@ -1,0 +1,3 @@
+module gamp/bench
+
+go 1.19

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model_wake.cpp - the wake-up protocol under many interleavings: the real
+ * wake.c, loop.c, park.c, p.c, runq.c and sched.c, with every M a thread of
+ * the model and goroutines that are functions.
+ *
+ * Property (wake.h): no goroutine is forgotten while a P is idle.  A goroutine
+ * that waits for its children, without leaving its M, makes a forgotten one a
+ * deadlock.  At the end no M spins and all Ps are idle.
+ *
+ *	local	M0 runs a parent, which queues a child in its ring and waits for
+ *		it; M1 runs out of work meanwhile (W1 F1 R1 R2, S1 S2 F2 S3)
+ *	pair	the same with two children that need each other's M
+ *		(wake_found)
+ *	foreign	a thread that is no M queues globally; all Ms go idle
+ *	start	M0 alone; the others must be started; with and without a
+ *		thread to be had (start_failed)
+ *	timeout	idle Ms may end by themselves
+ *
+ * At most one M sits in the poller, the others each in its futex.
+ */
+#define RT_HARD /* rings of 4 */
+#include "tests/model/model_sched.h"
+
+void hard_init(void) {}
+void hard_point(void) {}
+bool hard_chance(uint32_t) { return false; }
+
+#include "sched/runq.c"
+#undef SLOT
+#include "sched/p.c"
+#include "sched/wake.c"
+#include "sched/park.c"
+#define publish loop_publish
+#include "sched/loop.c"
+#undef sleep
+#include "sched/sched.c"
+
+enum { NM = 4, NG = 5 };
+
+static struct world {
+	struct m m[NM];
+	struct p p[3];
+	struct g g[NG];
+	struct rt_a32 begin[NM]; /* futex of a thread that is no M yet */
+	struct rt_a32 event;	 /* the poller's eventfd */
+	struct rt_a32 ran[NG];	 /* futex: this goroutine has begun */
+	bool spare[NM];		 /* may become an M */
+	int total, done, ended, started, polling;
+	bool over;
+	void (*body)(int g);
+} *w;
+static model_room<struct world> room;
+
+static struct m *model_self(void)
+{
+	struct m *mp = &w->m[rl::thread_index()];
+
+	return mp->thread ? mp : NULL; /* `thread` marks an M here */
+}
+
+/* execute: the goroutine runs to its end on the same stack. */
+static void ctx_switch(struct ctx *from, struct ctx *)
+{
+	struct m *mp = model_self();
+
+	if (from != &mp->ctx)
+		rl::ctx().fail_test("a goroutine switched",
+		    rl::test_result_user_assert_failed, $);
+	rt_store_release(&mp->in_runtime, 0);
+	w->body((int)(mp->curg - w->g));
+	rt_store_relaxed(&mp->in_runtime, 1);
+	mp->op = OP_EXIT;
+}
+static void begun(int g)
+{
+	RL_ASSERT(rt_swap_seqcst(&w->ran[g], 1) == 0); /* exactly once */
+	futex_wake(&w->ran[g], NM);
+}
+static void wait_for(int g)
+{
+	while (rt_load_acquire(&w->ran[g]) == 0)
+		(void)futex_wait(&w->ran[g], 0, 0);
+}
+static void wake_spares(void)
+{
+	for (int i = 0; i < NM; i++)
+		if (w->spare[i]) {
+			rt_store_release(&w->begin[i], 1);
+			futex_wake(&w->begin[i], 1);
+		}
+}
+void g_free(struct p *, struct g *)
+{
+	RL_ASSERT(w->done < w->total);
+	if (++w->done == w->total) {
+		w->over = true;
+		halt_threads();
+		wake_spares();
+	}
+}
+static void m_init_model(struct m *mp, struct p *pp, bool spinning)
+{
+	mp->thread = 1;
+	mp->spinning = spinning;
+	rng_seed(&mp->rng, 1);
+	rt_store_relaxed(&mp->in_runtime, 1);
+	sched.nm++;
+	rt_store_release(&pp->m, (uintptr_t)mp);
+	mp->nextp = pp;
+}
+int m_start(struct p *pp, bool spinning)
+{
+	int i = 0;
+
+	rt_lock(&sched.lock);
+	while (i < NM && !w->spare[i])
+		i++;
+	if (i == NM || rt_load_relaxed(&sched.halt)) {
+		rt_unlock(&sched.lock);
+		return -EAGAIN;
+	}
+	w->spare[i] = false;
+	w->started++;
+	m_init_model(&w->m[i], pp, spinning);
+	rt_unlock(&sched.lock);
+	rt_store_release(&w->begin[i], 1);
+	futex_wake(&w->begin[i], 1);
+	return 0;
+}
+void m_end_locked(struct m *mp)
+{
+	sched.nm--;
+	w->ended++;
+	mp->thread = 0;
+}
+struct m *m_enter_slow(struct m *mp) { return mp; }
+int timers_run(struct timers *, int64_t) { return 0; }
+
+static int poll_events(struct p *, int64_t delay, struct g_list *)
+{
+	if (delay == 0)
+		return 0;
+	RL_ASSERT(w->polling++ == 0);
+	while (rt_swap_acqrel(&w->event, 0) == 0)
+		(void)futex_wait(&w->event, 0, 0);
+	w->polling--;
+	return 0;
+}
+static void poll_wake(void)
+{
+	(void)rt_swap_seqcst(&w->event, 1);
+	futex_wake(&w->event, 1);
+}
+static const struct poller fake = { NULL, NULL, poll_events, poll_wake, NULL };
+const struct poller *const sched_poller = &fake;
+
+/* Queues goroutines from..to, as a poll's result or a batch of wakes. */
+static void queue(int from, int to)
+{
+	struct g_list l = { 0 };
+
+	for (int i = from; i <= to; i++) {
+		w->g[i].woken = true;
+		g_push(&l, &w->g[i]);
+	}
+	rt_queue_list(&l);
+}
+
+enum shape { LOCAL, PAIR, FOREIGN, NEXT };
+
+static void run_local(int g)
+{
+	begun(g);
+	if (g == 0) {
+		queue(1, 1);
+		wait_for(1);
+	}
+}
+static void run_pair(int g)
+{
+	begun(g);
+	if (g == 0)
+		queue(1, 2);
+	wait_for(g == 2 ? 1 : g + 1); /* all three run at once */
+}
+static void run_foreign(int g)
+{
+	begun(g);
+}
+/* The child is in runnext: another M takes it when the parent computes. */
+static void run_next(int g)
+{
+	begun(g);
+	if (g == 0) {
+		rt_start(&w->g[1]);
+		wait_for(1);
+	}
+}
+
+/*
+ * PS Ps; MS Ms that begin with a P each; SPARES threads that m_start may have.
+ * M0 has the parent, or, if foreign, an extra thread has two goroutines.
+ */
+template <int SHAPE, int PS, int MS, int SPARES, int THREADS>
+struct model : rl::test_suite<model<SHAPE, PS, MS, SPARES, THREADS>, THREADS> {
+	void before()
+	{
+		w = room.make();
+		model_make(sched);
+		model_now = 1;
+		sched.nprocs = PS;
+		sched.ps = w->p;
+		sched.max_threads = NM;
+		for (int i = 0; i < PS; i++) {
+			w->p[i].id = (uint32_t)i;
+			w->p[i].clock_tick = CLOCK_TICK;
+			w->p[i].global_tick = GLOBAL_TICK;
+			w->p[i].now = w->p[i].polled = model_now;
+			rt_store_relaxed(&w->p[i].timers.next, NEVER);
+		}
+		for (int i = PS; i-- > MS;)
+			pidle_put_locked(&w->p[i]);
+		for (int i = 0; i < MS; i++)
+			m_init_model(&w->m[i], &w->p[i], false);
+		for (int i = MS; i < MS + SPARES; i++)
+			w->spare[i] = true;
+		w->total = SHAPE == PAIR ? 3 : 2;
+		w->body = SHAPE == LOCAL ? run_local :
+		    SHAPE == PAIR	 ? run_pair :
+		    SHAPE == NEXT	 ? run_next :
+					   run_foreign;
+		if (SHAPE != FOREIGN)
+			p_put(&w->p[0], &w->g[0]);
+	}
+	~model()
+	{
+		room.destroy();
+		model_destroy(sched);
+	}
+	void thread(unsigned self)
+	{
+		struct m *mp = &w->m[self];
+
+		if (SHAPE == FOREIGN && self == MS + SPARES) {
+			queue(0, 0);
+			queue(1, 1);
+			return;
+		}
+		if (self >= MS) { /* until m_start */
+			while (rt_load_acquire(&w->begin[self]) == 0)
+				(void)futex_wait(&w->begin[self], 0, 0);
+			if (!mp->thread)
+				return; /* it is all over */
+		}
+		acquirep(mp, mp->nextp);
+		mp->nextp = NULL;
+		sched_loop(mp);
+	}
+	void after()
+	{
+		RL_ASSERT(w->done == w->total);
+		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
+		RL_ASSERT(rt_load_relaxed(&sched.npidle) == PS);
+		RL_ASSERT(sched.nm == 0 && w->ended == MS + w->started);
+		RL_ASSERT(!sched.poller && rt_load_relaxed(&sched.nglobal) == 0);
+	}
+};
+
+int main(int argc, char **argv)
+{
+	model_args.depth = 20000;
+	model_main(argc, argv);
+	model_run<model<LOCAL, 2, 2, 0, 2> >("local", 2, 20);
+	model_run<model<NEXT, 2, 2, 0, 2> >("runnext", 2, 20);
+	model_run<model<LOCAL, 3, 3, 0, 3> >("local, 3 Ms", 1, 20);
+	model_run<model<PAIR, 3, 3, 0, 3> >("pair", 1, 20);
+	model_run<model<FOREIGN, 1, 1, 0, 2> >("foreign, 1 M", 2, 20);
+	model_run<model<FOREIGN, 2, 2, 0, 3> >("foreign, 2 Ms", 1, 20);
+	model_run<model<LOCAL, 2, 1, 1, 2> >("start", 2, 20);
+	model_run<model<PAIR, 3, 1, 2, 3> >("start a pair", 1, 20);
+	model_run<model<FOREIGN, 2, 1, 0, 2> >("start fails", 2, 20);
+	model_done();
+}
