@@ -86,7 +86,7 @@ static inline void san_stack_reset(struct san *s)
 
 /* Of functions that a goroutine enters and does not leave. */
 #ifdef RT_TSAN_SELF
-#define SAN_NO_CALLS __attribute__((noinline, no_sanitize("thread")))
+#define SAN_NO_CALLS __attribute__((no_sanitize("thread")))
 #else
 #define SAN_NO_CALLS
 #endif
@@ -128,7 +128,10 @@ static inline void san_fiber_free(struct san *s)
 		__tsan_destroy_fiber(s->fiber);
 	s->fiber = NULL;
 }
-static inline void san_tsan_switch(struct san *to)
+/* Always inlined: as an instrumented function of its own it would be entered
+ * on one fiber and left on the other. */
+static inline __attribute__((always_inline)) void san_tsan_switch(
+    struct san *to)
 {
 	__tsan_switch_to_fiber(to->fiber, SAN_SWITCH_FLAGS);
 }

@@ -62,7 +62,6 @@ static struct m *reattach(struct m *mp)
 		return mp;
 	}
 	rt_store_relaxed(&mp->flags, flags & ~M_DETACHED);
-	rt_store_relaxed(&mp->blocking, 0);
 	pp = pidle_get_locked();
 	if (pp)
 		acquirep(mp, pp);
@@ -71,7 +70,6 @@ static struct m *reattach(struct m *mp)
 		m_leave_detached(mp); /* goes on when a P picks it */
 		mp = m_self();
 	}
-	rt_store_relaxed(&mp->blocking, mp->curg->blocking > 0);
 	return mp;
 }
 

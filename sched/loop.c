@@ -468,11 +468,15 @@ static inline void execute(struct m *mp, struct g *gp)
 	gp->woken = false;
 	gp->home = m_p(mp)->id;
 	mp->curg = gp;
+	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
+		rt_store_relaxed(&mp->blocking, 1);
 	san_asan_leave(&mp->san, G_SAN(gp), 0);
 	san_tsan_switch(G_SAN(gp));
 	ctx_switch(&mp->ctx, &gp->ctx);
 	san_asan_arrive(&mp->san);
 	mp->curg = NULL;
+	if (rt_unlikely(rt_load_relaxed(&mp->blocking)))
+		rt_store_relaxed(&mp->blocking, 0);
 }
 
 /* The G that has just left its stack.  It goes on at once if the commit

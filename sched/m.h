@@ -78,7 +78,7 @@ struct m {
 	struct note note;   /* what it sleeps on when idle */
 	struct p *nextp;    /* handed over by who woke it; sched.lock */
 	bool next_spinning; /* and its place among the spinning; sched.lock */
-	rt_a32 blocking;    /* its G has announced a blocking call */
+	rt_a32 blocking;    /* its G is in an announced call: curg->blocking */
 	struct m *idle_link; /* sched.lock */
 	bool idle;	    /* on the idle list; sched.lock */
 	struct m *all_link; /* sched.lock */

@@ -42,9 +42,9 @@
 #include "tests/test.h"
 
 #define MS    GAMP_MILLISECOND
-#define LIMIT (20 * GAMP_SECOND) /* for any state to come */
-#define SOON  (2 * GAMP_SECOND)	 /* "at once", on a slow machine */
-#define HANG  25 		 /* seconds a test may take */
+#define LIMIT (8 * GAMP_SECOND) /* for any state to come */
+#define SOON  (2 * GAMP_SECOND) /* "at once", on a slow machine */
+#define HANG  100               /* seconds a test may take */
 
 static uint64_t seed;
 
@@ -128,12 +128,12 @@ static void run_one(gamp_fn *fn)
 	run_with(fn, &(struct gamp_options){ .maxprocs = 1 });
 }
 
-#define AWAIT(cond)                                                      \
-	do {                                                             \
-		int64_t limit_ = gamp_now() + LIMIT;                     \
-		while (!(cond) && gamp_now() < limit_)                   \
-			pause_a_little();                                \
-		CHECK(cond);                                             \
+#define AWAIT(cond)                                    \
+	do {                                           \
+		int64_t limit_ = gamp_now() + LIMIT;   \
+		while (!(cond) && gamp_now() < limit_) \
+			pause_a_little();              \
+		CHECK(cond);                           \
 	} while (0)
 
 /* Not a point of cancellation, so it works in a test that ends badly. */
@@ -150,7 +150,7 @@ static bool is_parked(int64_t id, int why)
 	struct g *gp = g_find(id);
 
 	return gp && rt_load_acquire(&gp->status) == G_WAITING &&
-	    __atomic_load_n(&gp->why, __ATOMIC_RELAXED) == why;
+	       __atomic_load_n(&gp->why, __ATOMIC_RELAXED) == why;
 }
 
 static void await_parked(int64_t id, int why)
@@ -178,7 +178,7 @@ struct task {
 	size_t n;
 	const char *network, *addr;
 	int64_t deadline; /* of a dial */
-	bool protect;	  /* uncancellable */
+	bool protect;     /* uncancellable */
 	int64_t id, result, began, ended;
 	atomic_int done;
 };
@@ -276,8 +276,7 @@ static void port_text(char buf[32], const char *host, gamp_fd l)
 	struct gamp_addr a;
 
 	if (CHECK_EQ(gamp_local_addr(l, &a), 0))
-		(void)snprintf(
-		    buf, 32, "%s:%d", host, gamp_addr_port(&a));
+		(void)snprintf(buf, 32, "%s:%d", host, gamp_addr_port(&a));
 }
 
 static void pair_tcp(gamp_fd *a, gamp_fd *b)
@@ -450,13 +449,13 @@ static void exchange(gamp_fd a, gamp_fd b)
 /* By now the poller has handed out all that came before. */
 static void pass_the_poller(void)
 {
+	static char c;
 	gamp_fd a, b;
 
 	pair_socketpair(&a, &b);
 	for (int i = 0; i < 3; i++) {
 		struct task *t = start_parked(
-		    (struct task){ .op = READ, .fd = b, .buf = in_buf,
-			.n = 1 });
+		    (struct task){ .op = READ, .fd = b, .buf = &c, .n = 1 });
 
 		CHECK_EQ(gamp_write(a, "x", 1), 1);
 		CHECK_EQ(finish(t), 1);
@@ -469,8 +468,8 @@ static bool has_ipv6(void)
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
 		.sin6_addr = IN6ADDR_LOOPBACK_INIT };
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool ok = fd >= 0 &&
-	    bind(fd, (struct sockaddr *)&in6, sizeof(in6)) == 0;
+	bool ok =
+	    fd >= 0 && bind(fd, (struct sockaddr *)&in6, sizeof(in6)) == 0;
 
 	if (fd >= 0)
 		(void)close(fd);
@@ -562,7 +561,7 @@ static bool name_from_hosts(char *name)
 
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = sscanf(line, "127.0.0.1 %255s", name) == 1 &&
-		    strcmp(name, "localhost") != 0;
+			strcmp(name, "localhost") != 0;
 	if (f)
 		(void)fclose(f);
 	return found;
@@ -672,8 +671,8 @@ static void dial_is_refused_where_nobody_listens(void **state)
 
 static void malformed_main(void *arg)
 {
-	static const char *const bad[] = { "", "127.0.0.1", "127.0.0.1:",
-		"127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1",
+	static const char *const bad[] = { "", "127.0.0.1",
+		"127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "127.0.0.1:-1",
 		"127.0.0.1:+1", "::1:80", "[::1]", "[::1]80", "[::1:80",
 		"[127.0.0.1]:80", "1.2.3:80", "1.2.3.256:80", "a b:80",
 		"127.0.0.1: 80", "127.0.0.1:80 ", "[::1%nosuchzone]:80" };
@@ -744,8 +743,7 @@ static void both_ends_agree_on_their_addresses(void **state)
 
 static void options_main(void *arg)
 {
-	struct gamp_listen_options share = { .reuse_port = true,
-		.backlog = 3 };
+	struct gamp_listen_options share = { .reuse_port = true, .backlog = 3 };
 	struct gamp_dial_options from = { .local = "127.0.0.3:0" };
 	struct gamp_addr peer;
 	gamp_fd l, l2, a, b;
@@ -768,11 +766,11 @@ static void options_main(void *arg)
 	CHECK_EQ(gamp_peer_addr(b, &peer), 0);
 	CHECK(gamp_addr_string(&peer, text, sizeof(text)) > 0);
 	CHECK(strncmp(text, "127.0.0.3:", 10) == 0);
-	CHECK_EQ(getsockopt(gamp_sysfd(b), IPPROTO_TCP, TCP_NODELAY, &v, &len),
-	    0);
+	CHECK_EQ(
+	    getsockopt(gamp_sysfd(b), IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
 	CHECK_EQ(v, 1);
-	CHECK_EQ(getsockopt(gamp_sysfd(a), SOL_SOCKET, SO_KEEPALIVE, &v, &len),
-	    0);
+	CHECK_EQ(
+	    getsockopt(gamp_sysfd(a), SOL_SOCKET, SO_KEEPALIVE, &v, &len), 0);
 	CHECK_EQ(v, 1);
 	close_pair(a, b);
 	from.local = "[::1]:0";
@@ -844,8 +842,8 @@ static void data_and_fin(bool polled, bool parked)
 	if (polled)
 		pass_the_poller();
 	CHECK_EQ(t ? finish(t) : gamp_read(fd, in_buf, 100), 5);
-	t = start((struct task){
-	    .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	t = start(
+	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(finish(t), 0);
 	CHECK_EQ(gamp_close(fd), 0);
 }
@@ -1176,9 +1174,9 @@ static void vectors_main(void *arg)
 	for (size_t i = 0; i < HUGE; i++)
 		all[i] = pattern(i);
 	for (int i = 0; i < 1024; i++) {
-		size_t n = i == 1023 ? HUGE - at :
-		    i % 7 == 0	     ? 0 :
-				       (size_t)(random64() % 30000);
+		size_t n = i == 1023    ? HUGE - at
+			   : i % 7 == 0 ? 0
+					: (size_t)(random64() % 30000);
 
 		iov[i] = (struct iovec){ all + at, n };
 		at += n;
@@ -1238,8 +1236,8 @@ static void broken_main(void *arg)
 		}
 		CHECK(r == -EPIPE || r == -ECONNRESET);
 		CHECK_EQ(gamp_write_some(a, "x", 1), -EPIPE);
-		CHECK_EQ(gamp_writev(a, &(struct iovec){ out_buf, 1 }, 1),
-		    -EPIPE);
+		CHECK_EQ(
+		    gamp_writev(a, &(struct iovec){ out_buf, 1 }, 1), -EPIPE);
 		CHECK_EQ(gamp_close(a), 0);
 	}
 	/* The reader of a full pipe goes away while the writer is parked. */
@@ -1388,8 +1386,8 @@ static void deadline_moves_main(void *arg)
 		struct task rd;
 
 		kinds[k].make(&a, &b);
-		rd = (struct task){
-			.op = READ, .fd = b, .buf = in_buf, .n = 9 };
+		rd =
+		    (struct task){ .op = READ, .fd = b, .buf = in_buf, .n = 9 };
 
 		/* None, then set while parked. */
 		t = start_parked(rd);
@@ -1527,8 +1525,8 @@ static void deadline_race_main(void *arg)
 
 			drain(b);
 			CHECK_EQ(gamp_set_read_deadline(b,
-				     gamp_now() + (int64_t)(random64() %
-						      (100 * 1000))),
+				     gamp_now() +
+					 (int64_t)(random64() % (100 * 1000))),
 			    0);
 			t = start((struct task){
 			    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
@@ -1571,9 +1569,10 @@ static void overdue_main(void *arg)
 	while (gamp_now() < now + MS)
 		;
 	CHECK_EQ(gamp_set_read_deadline(b, now + MS), 0); /* past as well */
-	CHECK_EQ(gamp_read(b, in_buf, 9), -ETIMEDOUT);
-	CHECK_EQ(gamp_set_read_deadline(b, 0), 0);
-	CHECK_EQ(gamp_read(b, in_buf, 9), 1);
+	if (CHECK_EQ(gamp_read(b, in_buf, 9), -ETIMEDOUT)) {
+		CHECK_EQ(gamp_set_read_deadline(b, 0), 0);
+		CHECK_EQ(gamp_read(b, in_buf, 9), 1);
+	}
 	close_pair(a, b);
 }
 
@@ -1605,11 +1604,9 @@ static void close_parked_main(void *arg)
 			if (!reads)
 				(void)fill(a);
 			t = start_parked((struct task){
-			    .op = ops[i], .fd = fd, .buf = out_buf,
-			    .n = BIG });
+			    .op = ops[i], .fd = fd, .buf = out_buf, .n = BIG });
 			second = start((struct task){
-			    .op = ops[i], .fd = fd, .buf = out_buf,
-			    .n = BIG });
+			    .op = ops[i], .fd = fd, .buf = out_buf, .n = BIG });
 			await_parked(second->id, WHY_FD_LOCK);
 			closed = gamp_now();
 			CHECK_EQ(gamp_close(fd), 0);
@@ -1906,8 +1903,8 @@ static void turn_reuse_main(void *arg)
 	reuse_a = reuse_b = 0;
 	id = gamp_go(reader_that_reopens, NULL);
 	await_parked(id, WHY_READ);
-	t = start(
-	    (struct task){ .op = READ, .fd = reuse_fd, .buf = out_buf, .n = 1 });
+	t = start((struct task){
+	    .op = READ, .fd = reuse_fd, .buf = out_buf, .n = 1 });
 	await_parked(t->id, WHY_FD_LOCK);
 	CHECK_EQ(gamp_close(reuse_fd), 0);
 	CHECK_EQ(finish(t), -ECANCELED); /* it was in progress */
@@ -1984,8 +1981,8 @@ static void cancel_main(void *arg)
 	cancel_one_op(
 	    (struct task){ .op = SLEEP, .n = 3600 * GAMP_SECOND }, WHY_SLEEP);
 	(void)fill(a);
-	cancel_one_op((struct task){ .op = WRITE, .fd = a, .buf = out_buf,
-			  .n = 9 },
+	cancel_one_op(
+	    (struct task){ .op = WRITE, .fd = a, .buf = out_buf, .n = 9 },
 	    WHY_WRITE);
 	cancel_one_op((struct task){ .op = WAIT_W, .fd = a }, WHY_WRITE);
 
@@ -2004,10 +2001,11 @@ static void cancel_main(void *arg)
 	close_pair(reuse_a, reuse_b);
 
 	n = full_listener(to, fds, LEN(fds));
-	cancel_one_op(
-	    (struct task){ .op = DIAL, .network = "tcp", .addr = to },
+	cancel_one_op((struct task){ .op = DIAL, .network = "tcp", .addr = to },
 	    WHY_WRITE);
-	t = start((struct task){ .op = DIAL, .network = "tcp", .addr = to,
+	t = start((struct task){ .op = DIAL,
+	    .network = "tcp",
+	    .addr = to,
 	    .deadline = gamp_now() + 5 * MS });
 	CHECK_EQ(finish(t), -ETIMEDOUT);
 	while (n > 0)
@@ -2137,7 +2135,7 @@ static void cancelled_reader_main(void *arg)
 		CHECK_EQ(gamp_write(a, "x", 1), 1);
 		limit = gamp_now() + LIMIT;
 		while (gp && rt_load_acquire(&gp->status) == G_WAITING &&
-		    gamp_now() < limit)
+		       gamp_now() < limit)
 			;
 		(void)gamp_cancel(t->id); /* perhaps too late */
 		r = finish(t);
@@ -2172,8 +2170,7 @@ static void turns_main(void *arg)
 		for (int i = 0; i < 8; i++) {
 			t[i] = start((struct task){
 			    .op = READ, .fd = b, .buf = &c[i], .n = 1 });
-			await_parked(
-			    t[i]->id, i == 0 ? WHY_READ : WHY_FD_LOCK);
+			await_parked(t[i]->id, i == 0 ? WHY_READ : WHY_FD_LOCK);
 		}
 		CHECK_EQ(gamp_write(a, "\1\2\3\4\5\6\7\10", 8), 8);
 		for (int i = 0; i < 8; i++) {
@@ -2207,8 +2204,8 @@ static void record_writer(void *arg)
 		struct iovec v[3] = { { rec, 7 }, { rec, RECORD / 2 },
 			{ rec, RECORD - RECORD / 2 - 7 } };
 
-		CHECK_EQ(i % 2 ? gamp_write(record_fd, rec, RECORD) :
-				 gamp_writev(record_fd, v, 3),
+		CHECK_EQ(i % 2 ? gamp_write(record_fd, rec, RECORD)
+			       : gamp_writev(record_fd, v, 3),
 		    RECORD);
 	}
 	free(rec);
@@ -2508,8 +2505,8 @@ static void starts_wait_for_room_while_stopping(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		run_with(starved_stop_main,
-		    &(struct gamp_options){ .maxprocs = 1 + i % 2,
-			.max_goroutines = 2 });
+		    &(struct gamp_options){
+			.maxprocs = 1 + i % 2, .max_goroutines = 2 });
 		assert_int_equal(atomic_load(&arm_starts), MANY);
 	}
 	run(arm_main); /* and the next run is not disturbed */
@@ -2537,8 +2534,8 @@ static void adopt_kinds_main(void *arg)
 	fd = gamp_adopt(raw);
 	CHECK(fd > 0);
 	CHECK_EQ(gamp_sysfd(fd), raw);
-	t = start_parked((struct task){
-	    .op = READ, .fd = fd, .buf = in_buf, .n = 8 });
+	t = start_parked(
+	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 8 });
 	v = 7;
 	CHECK_EQ(gamp_write(fd, &v, 8), 8);
 	CHECK_EQ(finish(t), 8);
@@ -2574,8 +2571,8 @@ static void adopt_kinds_main(void *arg)
 	(void)sigaddset(&set, SIGUSR2);
 	fd = gamp_adopt(signalfd(-1, &set, SFD_CLOEXEC));
 	CHECK(fd > 0);
-	t = start_parked((struct task){
-	    .op = READ, .fd = fd, .buf = &si, .n = sizeof(si) });
+	t = start_parked(
+	    (struct task){ .op = READ, .fd = fd, .buf = &si, .n = sizeof(si) });
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
 	CHECK_EQ(finish(t), (int64_t)sizeof(si));
 	CHECK_EQ(si.ssi_signo, SIGUSR2);
@@ -2668,9 +2665,10 @@ static void packets_main(void *arg)
 	fd = gamp_adopt(p[0]);
 	CHECK_EQ(write(p[1], "one", 3), 3);
 	CHECK_EQ(write(p[1], "three", 5), 5);
+	pass_the_poller();
 	CHECK_EQ(gamp_read(fd, in_buf, 100), 3);
-	t = start((struct task){
-	    .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	t = start(
+	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(finish(t), 5);
 	CHECK_EQ(gamp_close(fd), 0);
 	(void)close(p[1]);
@@ -2779,8 +2777,8 @@ static void emfile_main(void *arg)
 
 	(void)arg;
 	emfile_listener = gamp_listen("tcp", "127.0.0.1:0");
-	CHECK_EQ(getsockname(gamp_sysfd(emfile_listener),
-		     (struct sockaddr *)&ss, &len),
+	CHECK_EQ(getsockname(
+		     gamp_sysfd(emfile_listener), (struct sockaddr *)&ss, &len),
 	    0);
 	for (int i = 0; i < CLIENTS; i++) {
 		raw[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -2811,8 +2809,8 @@ static void emfile_main(void *arg)
 	for (int i = 0; i < n; i++) {
 		int who = -1;
 
-		CHECK_EQ(gamp_read(emfile_got[i], &who, sizeof(who)),
-		    sizeof(who));
+		CHECK_EQ(
+		    gamp_read(emfile_got[i], &who, sizeof(who)), sizeof(who));
 		CHECK_EQ(who, i); /* in order, none lost */
 		CHECK_EQ(gamp_close(emfile_got[i]), 0);
 	}
@@ -2822,8 +2820,8 @@ static void emfile_main(void *arg)
 	for (int i = n; i < CLIENTS; i++) {
 		int who = -1;
 
-		CHECK_EQ(gamp_read(emfile_got[i], &who, sizeof(who)),
-		    sizeof(who));
+		CHECK_EQ(
+		    gamp_read(emfile_got[i], &who, sizeof(who)), sizeof(who));
 		CHECK_EQ(who, i);
 		CHECK_EQ(gamp_close(emfile_got[i]), 0);
 	}
@@ -2850,8 +2848,7 @@ static void emfile_ends_main(void *arg)
 	int raw;
 
 	(void)arg;
-	CHECK_EQ(
-	    getsockname(gamp_sysfd(l), (struct sockaddr *)&ss, &len), 0);
+	CHECK_EQ(getsockname(gamp_sysfd(l), (struct sockaddr *)&ss, &len), 0);
 	raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK_EQ(connect(raw, (struct sockaddr *)&ss, len), 0);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &was), 0);
@@ -3176,8 +3173,8 @@ int main(int argc, char **argv)
 		TEST(handles_of_an_earlier_run_stay_stale),
 	};
 
-	seed = argc > 1 ? strtoull(argv[1], NULL, 0) :
-			  (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
+			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
 	(void)printf("seed 0x%" PRIx64 "\n", seed);
 	if (argc > 2) /* one test, by name */
 		cmocka_set_test_filter(argv[2]);

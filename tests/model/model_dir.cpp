@@ -132,8 +132,10 @@ ssize_t sys_readv(int, const struct iovec *, int)
 }
 void sys_close(int) { w->closes++; }
 
-template <int WHO, int THREADS>
-struct model : rl::test_suite<model<WHO, THREADS>, THREADS> {
+static int WHO; /* the scenario */
+
+template <int THREADS>
+struct model : rl::test_suite<model<THREADS>, THREADS> {
 	struct world world;
 	gamp_fd fd;
 	ssize_t got;
@@ -255,29 +257,30 @@ struct model : rl::test_suite<model<WHO, THREADS>, THREADS> {
 	}
 };
 
+template <int THREADS>
+static void run(int who, const char *what, unsigned bound, unsigned thousands)
+{
+	WHO = who;
+	model_run<model<THREADS> >(what, bound, thousands);
+}
+
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	model_run<model<READER | WRITER, 2> >("read, event", 4, 20);
-	model_run<model<READER | CLOSER, 2> >("read, close", 4, 20);
-	model_run<model<READER | TIMEOUT, 2> >("read, deadline", 4, 20);
-	model_run<model<READER | WRITER | CLOSER, 3> >(
-	    "read, event, close", 2, 20);
-	model_run<model<READER | TIMEOUT | CLOSER, 3> >(
-	    "read, deadline, close", 2, 20);
-	model_run<model<READER | CANCEL | CLOSER, 3> >(
-	    "read, cancel, close", 2, 20);
-	model_run<model<READER | CANCEL, 2> >("read, cancel", 4, 20);
-	model_run<model<READER | WRITER | CANCEL, 3> >(
-	    "read, event, cancel", 2, 20);
-	model_run<model<READER | WRITER | CANCEL | AGAIN, 3> >(
-	    "read, event, cancel, read again", MODEL_KNOWN, 0);
-	model_run<model<ARM | WRITER, 2> >("arm, event", 4, 20);
-	model_run<model<ARM | WRITER | HUP, 2> >("arm, hang-up", 4, 20);
-	model_run<model<ARM | CLOSER, 2> >("arm, close", 4, 20);
-	model_run<model<ARM | STOP, 2> >("arm, stop", 4, 20);
-	model_run<model<ARM | WRITER | CLOSER, 3> >(
-	    "arm, event, close", 2, 20);
-	model_run<model<ARM | WRITER | STOP, 3> >("arm, event, stop", 2, 20);
+	run<2>(READER | WRITER, "read, event", 4, 20);
+	run<2>(READER | CLOSER, "read, close", 4, 20);
+	run<2>(READER | TIMEOUT, "read, deadline", 4, 20);
+	run<3>(READER | WRITER | CLOSER, "read, event, close", 2, 20);
+	run<3>(READER | TIMEOUT | CLOSER, "read, deadline, close", 2, 20);
+	run<3>(READER | CANCEL | CLOSER, "read, cancel, close", 2, 20);
+	run<2>(READER | CANCEL, "read, cancel", 4, 20);
+	run<3>(READER | WRITER | CANCEL, "read, event, cancel", 2, 20);
+	run<3>(READER | WRITER | CANCEL | AGAIN, "read, event, cancel, read again", MODEL_KNOWN, 0);
+	run<2>(ARM | WRITER, "arm, event", 4, 20);
+	run<2>(ARM | WRITER | HUP, "arm, hang-up", 4, 20);
+	run<2>(ARM | CLOSER, "arm, close", 4, 20);
+	run<2>(ARM | STOP, "arm, stop", 4, 20);
+	run<3>(ARM | WRITER | CLOSER, "arm, event, close", 2, 20);
+	run<3>(ARM | WRITER | STOP, "arm, event, stop", 2, 20);
 	model_done();
 }

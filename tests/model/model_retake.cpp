@@ -81,19 +81,21 @@ void m_leave_detached(struct m *mp)
 	}
 }
 
-template <bool FENCE_MODE, int THREADS>
-struct model : rl::test_suite<model<FENCE_MODE, THREADS>, THREADS> {
+static bool fence_mode;
+
+template <int THREADS>
+struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
 		w = room.make();
 		model_make(sched);
 		model_membarrier = fence_all<THREADS>;
-		sched.fence_mode = FENCE_MODE;
+		sched.fence_mode = fence_mode;
 		sched.nprocs = 1;
 		sched.ps = &w->p;
 		w->m.curg = &w->g;
 		w->data($) = 0;
-		rt_store_relaxed(&w->m.flags, FENCE_MODE ? M_FENCE : 0);
+		rt_store_relaxed(&w->m.flags, fence_mode ? M_FENCE : 0);
 		acquirep(&w->m, &w->p);
 	}
 	~model()
@@ -154,8 +156,9 @@ struct model : rl::test_suite<model<FENCE_MODE, THREADS>, THREADS> {
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	model_run<model<false, 2> >("retake", 5, 50);
-	model_run<model<false, 3> >("retake twice", 2, 50);
-	model_run<model<true, 2> >("retake, fence mode", 5, 50);
+	model_run<model<2> >("retake", 4, 50);
+	model_run<model<3> >("retake twice", 2, 50);
+	fence_mode = true;
+	model_run<model<2> >("retake, fence mode", 4, 50);
 	model_done();
 }

@@ -16,14 +16,17 @@
 
 enum shape { FAN, CHAIN, REUSE };
 
-template <int SHAPE, int THREADS>
-struct model : rl::test_suite<model<SHAPE, THREADS>, THREADS> {
-	static const uintptr_t N = SHAPE == REUSE ? 7 : 5;
+static enum shape SHAPE; /* the scenario */
+static uintptr_t N;	 /* goroutines */
+
+template <int THREADS>
+struct model : rl::test_suite<model<THREADS>, THREADS> {
 	runq q[3];
-	uint32_t seen[N + 1];
+	uint32_t seen[8];
 
 	void before()
 	{
+		N = SHAPE == REUSE ? 7 : 5;
 		for (uintptr_t i = 0; i <= N; i++)
 			seen[i] = 0;
 		if (SHAPE == REUSE) /* start at the end of the ring */
@@ -87,11 +90,19 @@ struct model : rl::test_suite<model<SHAPE, THREADS>, THREADS> {
 	}
 };
 
+template <int THREADS>
+static void run(enum shape shape, const char *what, unsigned bound,
+    unsigned thousands)
+{
+	SHAPE = shape;
+	model_run<model<THREADS> >(what, bound, thousands);
+}
+
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	model_run<model<FAN, 3> >("fan", 2, 100);
-	model_run<model<CHAIN, 3> >("chain", 2, 100);
-	model_run<model<REUSE, 2> >("reuse", 4, 100);
+	run<3>(FAN, "fan", 2, 50);
+	run<3>(CHAIN, "chain", 2, 50);
+	run<2>(REUSE, "reuse", 3, 50);
 	model_done();
 }

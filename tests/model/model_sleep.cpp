@@ -75,8 +75,10 @@ void rt_ready(struct g *gp)
 
 static model_room<struct world> room;
 
-template <int WHO, int THREADS>
-struct model : rl::test_suite<model<WHO, THREADS>, THREADS> {
+static int WHO; /* the scenario */
+
+template <int THREADS>
+struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
 		w = room.make();
@@ -143,17 +145,21 @@ struct model : rl::test_suite<model<WHO, THREADS>, THREADS> {
 	}
 };
 
+template <int THREADS>
+static void run(int who, const char *what, unsigned bound, unsigned thousands)
+{
+	WHO = who;
+	model_run<model<THREADS> >(what, bound, thousands);
+}
+
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	model_run<model<FIRE, 2> >("sleep, timer", 3, 20);
-	model_run<model<CANCEL, 2> >("sleep, cancel", 4, 20);
-	model_run<model<FIRE | CANCEL, 3> >("sleep, timer, cancel", 2, 20);
-	model_run<model<FIRE | CANCEL | TWICE, 3> >(
-	    "sleep, timer, cancel, sleep again", 2, 20);
-	model_run<model<CANCEL | PAUSE, 2> >(
-	    "sleep, cancel, pause", MODEL_KNOWN, 0);
-	model_run<model<FIRE | CANCEL | PAUSE, 3> >(
-	    "sleep, timer, cancel, pause", MODEL_KNOWN, 0);
+	run<2>(FIRE, "sleep, timer", 3, 20);
+	run<2>(CANCEL, "sleep, cancel", 4, 20);
+	run<3>(FIRE | CANCEL, "sleep, timer, cancel", 2, 20);
+	run<3>(FIRE | CANCEL | TWICE, "sleep, timer, cancel, sleep again", 2, 20);
+	run<2>(CANCEL | PAUSE, "sleep, cancel, pause", MODEL_KNOWN, 0);
+	run<3>(FIRE | CANCEL | PAUSE, "sleep, timer, cancel, pause", MODEL_KNOWN, 0);
 	model_done();
 }

@@ -15,7 +15,8 @@
  *	foreign	a thread that is no M queues globally; all Ms go idle
  *	start	M0 alone; the others must be started; with and without a
  *		thread to be had (start_failed)
- *	timeout	idle Ms may end by themselves
+ *	timer	a goroutine arms a timer and ends; nobody has work: the M in the
+ *		poller must be told
  *
  * At most one M sits in the poller, the others each in its futex.
  */
@@ -135,15 +136,37 @@ void m_end_locked(struct m *mp)
 	mp->thread = 0;
 }
 struct m *m_enter_slow(struct m *mp) { return mp; }
-int timers_run(struct timers *, int64_t) { return 0; }
 
+static void queue(int from, int to);
+
+/* One timer, which readies goroutine 1. */
+int timers_run(struct timers *h, int64_t now)
+{
+	bool due;
+
+	rt_lock(&h->lock);
+	due = rt_load_relaxed(&h->next) <= now;
+	if (due)
+		rt_store_release(&h->next, NEVER);
+	rt_unlock(&h->lock);
+	if (due)
+		queue(1, 1);
+	return due;
+}
+
+/* A wait with a limit always ends at it, if nobody ends it before. */
 static int poll_events(struct p *, int64_t delay, struct g_list *)
 {
 	if (delay == 0)
 		return 0;
 	RL_ASSERT(w->polling++ == 0);
-	while (rt_swap_acqrel(&w->event, 0) == 0)
+	while (rt_swap_acqrel(&w->event, 0) == 0) {
+		if (delay > 0) {
+			model_now += delay;
+			break;
+		}
 		(void)futex_wait(&w->event, 0, 0);
+	}
 	w->polling--;
 	return 0;
 }
@@ -167,7 +190,7 @@ static void queue(int from, int to)
 	rt_queue_list(&l);
 }
 
-enum shape { LOCAL, PAIR, FOREIGN, NEXT };
+enum shape { LOCAL, PAIR, FOREIGN, NEXT, TIMER };
 
 static void run_local(int g)
 {
@@ -197,19 +220,28 @@ static void run_next(int g)
 		wait_for(1);
 	}
 }
+/* Arms a timer on its P; nobody else knows of it. */
+static void run_timer(int g)
+{
+	begun(g);
+	if (g == 0)
+		rt_store_release(&m_p(model_self())->timers.next, 50);
+}
 
 /*
  * PS Ps; MS Ms that begin with a P each; SPARES threads that m_start may have.
  * M0 has the parent, or, if foreign, an extra thread has two goroutines.
  */
-template <int SHAPE, int PS, int MS, int SPARES, int THREADS>
-struct model : rl::test_suite<model<SHAPE, PS, MS, SPARES, THREADS>, THREADS> {
+static int SHAPE, PS, MS, SPARES; /* the scenario */
+
+template <int THREADS>
+struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
 		w = room.make();
 		model_make(sched);
 		model_now = 1;
-		sched.nprocs = PS;
+		sched.nprocs = (uint32_t)PS;
 		sched.ps = w->p;
 		sched.max_threads = NM;
 		for (int i = 0; i < PS; i++) {
@@ -229,6 +261,7 @@ struct model : rl::test_suite<model<SHAPE, PS, MS, SPARES, THREADS>, THREADS> {
 		w->body = SHAPE == LOCAL ? run_local :
 		    SHAPE == PAIR	 ? run_pair :
 		    SHAPE == NEXT	 ? run_next :
+		    SHAPE == TIMER	 ? run_timer :
 					   run_foreign;
 		if (SHAPE != FOREIGN)
 			p_put(&w->p[0], &w->g[0]);
@@ -242,12 +275,12 @@ struct model : rl::test_suite<model<SHAPE, PS, MS, SPARES, THREADS>, THREADS> {
 	{
 		struct m *mp = &w->m[self];
 
-		if (SHAPE == FOREIGN && self == MS + SPARES) {
+		if (SHAPE == FOREIGN && self == (unsigned)(MS + SPARES)) {
 			queue(0, 0);
 			queue(1, 1);
 			return;
 		}
-		if (self >= MS) { /* until m_start */
+		if (self >= (unsigned)MS) { /* until m_start */
 			while (rt_load_acquire(&w->begin[self]) == 0)
 				(void)futex_wait(&w->begin[self], 0, 0);
 			if (!mp->thread)
@@ -261,24 +294,36 @@ struct model : rl::test_suite<model<SHAPE, PS, MS, SPARES, THREADS>, THREADS> {
 	{
 		RL_ASSERT(w->done == w->total);
 		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
-		RL_ASSERT(rt_load_relaxed(&sched.npidle) == PS);
+		RL_ASSERT(rt_load_relaxed(&sched.npidle) == sched.nprocs);
 		RL_ASSERT(sched.nm == 0 && w->ended == MS + w->started);
 		RL_ASSERT(!sched.poller && rt_load_relaxed(&sched.nglobal) == 0);
 	}
 };
 
+template <int THREADS>
+static void run(int shape, int ps, int ms, int spares, const char *what,
+    unsigned bound, unsigned thousands)
+{
+	SHAPE = shape;
+	PS = ps;
+	MS = ms;
+	SPARES = spares;
+	model_run<model<THREADS> >(what, bound, thousands);
+}
+
 int main(int argc, char **argv)
 {
-	model_args.depth = 20000;
 	model_main(argc, argv);
-	model_run<model<LOCAL, 2, 2, 0, 2> >("local", 2, 20);
-	model_run<model<NEXT, 2, 2, 0, 2> >("runnext", 2, 20);
-	model_run<model<LOCAL, 3, 3, 0, 3> >("local, 3 Ms", 1, 20);
-	model_run<model<PAIR, 3, 3, 0, 3> >("pair", 1, 20);
-	model_run<model<FOREIGN, 1, 1, 0, 2> >("foreign, 1 M", 2, 20);
-	model_run<model<FOREIGN, 2, 2, 0, 3> >("foreign, 2 Ms", 1, 20);
-	model_run<model<LOCAL, 2, 1, 1, 2> >("start", 2, 20);
-	model_run<model<PAIR, 3, 1, 2, 3> >("start a pair", 1, 20);
-	model_run<model<FOREIGN, 2, 1, 0, 2> >("start fails", 2, 20);
+	model_args.depth = 20000;
+	run<2>(LOCAL, 2, 2, 0, "local", 1, 30);
+	run<2>(NEXT, 2, 2, 0, "runnext", 1, 10);
+	run<3>(LOCAL, 3, 3, 0, "local, 3 Ms", 0, 20);
+	run<3>(PAIR, 3, 3, 0, "pair", 0, 20);
+	run<2>(FOREIGN, 1, 1, 0, "foreign, 1 M", 2, 20);
+	run<3>(FOREIGN, 2, 2, 0, "foreign, 2 Ms", 1, 20);
+	run<2>(LOCAL, 2, 1, 1, "start", 1, 10);
+	run<3>(PAIR, 3, 1, 2, "start a pair", 0, 10);
+	run<2>(FOREIGN, 2, 1, 0, "start fails", 2, 20);
+	run<2>(TIMER, 2, 2, 0, "timer", 1, 20);
 	model_done();
 }

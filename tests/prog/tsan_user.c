@@ -208,6 +208,43 @@ static void pipe_alone(void)
 	wait_done(2);
 }
 
+/* No goroutine until there is something: its argument is still seen. */
+static void first_byte(void *arg)
+{
+	int *p = arg;
+	char c;
+
+	CHECK(*p == 7);
+	free(p);
+	CHECK(gamp_read(s.in, &c, 1) == 1);
+	finish();
+}
+
+static void arm_it(void *arg)
+{
+	int *p = malloc(sizeof(*p));
+	char c;
+
+	(void)arg;
+	CHECK(p != NULL);
+	*p = 7;
+	CHECK(gamp_read(s.in, &c, 1) == 1); /* drained now: so it is armed */
+	CHECK(gamp_go_when_readable(s.in, first_byte, p) == 0);
+	finish();
+}
+
+static void when_readable(void)
+{
+	char c[2] = "xy";
+
+	open_pipe();
+	CHECK(gamp_go(arm_it, NULL) > 0);
+	CHECK(write(gamp_sysfd(s.out), c, 1) == 1);
+	wait_done(1);
+	CHECK(write(gamp_sysfd(s.out), c + 1, 1) == 1);
+	wait_done(2);
+}
+
 static void locked(void *arg)
 {
 	(void)arg;
@@ -262,7 +299,8 @@ static APART void deep_exit(int n)
 		finish();
 		gamp_exit();
 	}
-	deep_exit(n - 1);
+	if (n > 0)
+		deep_exit(n - 1);
 	__asm__ volatile("" ::: "memory"); /* no tail call */
 }
 
@@ -288,7 +326,7 @@ static void exits(gamp_fn *fn, int depth, int rounds)
 
 static void many_exits(void)
 {
-	exits(exit_deep, 30, 8000);
+	exits(exit_deep, 30, 3000);
 }
 
 static void many_returns(void)
@@ -404,6 +442,7 @@ static const struct mode {
 	{ "go", go },
 	{ "pipe_atomic", pipe_atomic },
 	{ "pipe_alone", pipe_alone },
+	{ "when_readable", when_readable },
 	{ "mutex", mutex },
 	{ "own", many_own },
 	{ "exits", many_exits },

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model_p.cpp - a P's queues: the real p.c and runq.c under every interleaving
+ * (bounded).
+ *
+ *	E1	p_empty is never a false yes: the owner moves goroutines between
+ *		runnext and the rings, kicks and takes, but always holds one
+ *		(trap 2)
+ *	E2	each goroutine is got or stolen exactly once, out of runnext, too
+ */
+#define RT_HARD /* rings of 4 */
+#include "tests/model/model_sched.h"
+
+void hard_init(void) {}
+void hard_point(void) {}
+bool hard_chance(uint32_t) { return false; }
+
+#include "sched/runq.c"
+#undef SLOT
+#include "sched/p.c"
+
+enum { NG = 6 };
+
+static struct world {
+	struct p p[2];
+	struct m m;
+	struct g g[NG + 1];
+	int seen[NG + 1];
+} *w;
+static model_room<struct world> room;
+
+struct sched sched;
+static struct m *model_self(void) { return NULL; }
+static void ctx_switch(struct ctx *, struct ctx *) {}
+struct m *m_enter_slow(struct m *mp) { return mp; }
+void sched_put_global(struct g_list *)
+{
+	RL_ASSERT(!"nothing overflows here");
+}
+
+static void make(void)
+{
+	w = room.make();
+	for (int i = 1; i <= NG; i++)
+		w->g[i].woken = i & 1; /* both rings */
+	rt_store_relaxed(&w->p[0].m, (uintptr_t)&w->m);
+}
+static void take(struct g *gp)
+{
+	RL_ASSERT(gp && w->seen[gp - w->g]++ == 0); /* E2 */
+}
+
+/* E1: somebody else looks. */
+static int looks;
+struct empty : rl::test_suite<empty, 2> {
+	void before()
+	{
+		make();
+		p_put_next(&w->p[0], &w->g[1]);
+	}
+	~empty() { room.destroy(); }
+	void owner()
+	{
+		struct p *pp = &w->p[0];
+
+		p_put_next(pp, &w->g[2]); /* kicks 1 to a ring */
+		take(p_get(pp));	  /* 2, of runnext */
+		p_put_next(pp, &w->g[3]);
+		pp->skip_next = true;
+		take(p_get(pp)); /* 1, of the ring */
+		p_put_next(pp, &w->g[4]); /* kicks 3 */
+		take(p_get(pp));	  /* 4 */
+	}
+	void thread(unsigned self)
+	{
+		if (self == 0)
+			return owner();
+		for (int i = 0; i < looks; i++)
+			RL_ASSERT(!p_empty(&w->p[0])); /* E1 */
+	}
+	void after()
+	{
+		take(p_get(&w->p[0]));
+		RL_ASSERT(p_empty(&w->p[0]));
+	}
+};
+
+/* E2: a thief that takes runnext as well. */
+struct steal : rl::test_suite<steal, 2> {
+	void before() { make(); }
+	~steal() { room.destroy(); }
+	void thread(unsigned self)
+	{
+		struct p *mine = &w->p[self];
+		struct g *gp;
+
+		if (self == 0) {
+			for (int i = 1; i <= 4; i++)
+				p_put_next(mine, &w->g[i]);
+			for (int i = 0; i < 2; i++)
+				if ((gp = p_get(mine)))
+					take(gp);
+		} else {
+			for (int i = 0; i < 2; i++) {
+				if ((gp = p_steal(mine, &w->p[0], true)))
+					take(gp);
+				while ((gp = p_get(mine)))
+					take(gp);
+			}
+		}
+	}
+	void after()
+	{
+		while (struct g *gp = p_get(&w->p[0]))
+			take(gp);
+		for (int i = 1; i <= 4; i++)
+			RL_ASSERT(w->seen[i] == 1);
+	}
+};
+
+int main(int argc, char **argv)
+{
+	model_main(argc, argv);
+	looks = 1;
+	model_run<empty>("empty", 3, 50);
+	looks = 2;
+	model_run<empty>("empty, twice", 2, 50);
+	model_run<steal>("steal", 2, 50);
+	model_done();
+}
