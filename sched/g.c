@@ -67,18 +67,22 @@ static struct g *take(struct p *pp, int cls, int *err)
 	return gp;
 }
 
-static void set_stack(struct g *gp)
-{
 #if defined(RT_ASAN) || defined(RT_TSAN)
+static void tell_sanitizer(struct g *gp)
+{
 	void *lo, *hi = arena_stack(gp->ref, &lo);
 
 	gp->san.bottom = lo;
 	gp->san.size = (size_t)((char *)hi - (char *)lo);
 	san_stack_reset(&gp->san);
 	san_fiber_new(&gp->san);
-#endif
-	ctx_init(&gp->ctx, gp, g_main);
 }
+#else
+static void tell_sanitizer(struct g *gp)
+{
+	(void)gp;
+}
+#endif
 
 struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 {
@@ -99,7 +103,8 @@ struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 	gp->why = WHY_NONE;
 	rt_store_relaxed(&gp->waits, 0);
 	rt_store_relaxed(&gp->timer.heap, 0);
-	set_stack(gp);
+	tell_sanitizer(gp);
+	ctx_init(&gp->ctx, gp, g_main);
 	g_status(gp, G_DEAD, G_RUNNABLE);
 	rt_store_release(
 	    &gp->tag, (gp->seq << ARENA_REF_BITS | gp->ref) << 1);

@@ -126,18 +126,21 @@ static inline bool g_cancelled(struct g *gp)
 }
 
 /* Every change of a state is checked in debug builds. */
+#ifdef RT_DEBUG
 static inline void g_status(struct g *gp, uint32_t from, uint32_t to)
 {
-#ifdef RT_DEBUG
 	uint32_t s = from;
 
 	if (!rt_cas_acqrel(&gp->status, &s, to))
 		rt_fatal("a goroutine was not in the state it had to be in");
+}
 #else
+static inline void g_status(struct g *gp, uint32_t from, uint32_t to)
+{
 	(void)from;
 	rt_store_relaxed(&gp->status, to);
-#endif
 }
+#endif
 
 /*
  * A runnable goroutine that is in no queue yet, or null and *err set to

@@ -14,7 +14,11 @@
 #include "sched/m.h"
 #include "sched/sched.h"
 
-#define G0_STACK  ((size_t)256 << 10)
+#if defined(RT_ASAN) || defined(RT_TSAN)
+#define G0_STACK ((size_t)8 << 20)
+#else
+#define G0_STACK ((size_t)256 << 10) /* the loop, a poll, a callback */
+#endif
 #define ALT_STACK ((size_t)64 << 10) /* a frame takes up to 12 KiB (AMX) */
 
 #ifndef AT_MINSIGSTKSZ
@@ -63,20 +67,24 @@ void m_membarrier(void)
 		(void)barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
 }
 
+#ifdef RT_ASAN
 static void set_stack_bounds(struct m *mp)
 {
-#ifdef RT_ASAN
 	pthread_attr_t a;
 	void *lo;
 
-	if (pthread_getattr_np(pthread_self(), &a) == 0) {
-		(void)pthread_attr_getstack(&a, &lo, &mp->san.size);
-		mp->san.bottom = lo;
-		(void)pthread_attr_destroy(&a);
-	}
-#endif
-	san_thread(&mp->san);
+	if (pthread_getattr_np(pthread_self(), &a) != 0)
+		return;
+	(void)pthread_attr_getstack(&a, &lo, &mp->san.size);
+	mp->san.bottom = lo;
+	(void)pthread_attr_destroy(&a);
 }
+#else
+static void set_stack_bounds(struct m *mp)
+{
+	(void)mp;
+}
+#endif
 
 static void *m_main(void *arg)
 {
@@ -89,6 +97,7 @@ static void *m_main(void *arg)
 	if (vm_alloc(clean.alt_size, &alt.ss_sp) == 0)
 		(void)sigaltstack(&alt, NULL);
 	set_stack_bounds(mp);
+	san_thread(&mp->san);
 	rt_lock(&sched.lock);
 	acquirep(mp, mp->nextp);
 	mp->nextp = NULL;
@@ -110,9 +119,7 @@ static int spawn_thread(struct m *mp)
 
 	if (r < 0)
 		return r;
-#if !defined(RT_ASAN) && !defined(RT_TSAN)
 	(void)pthread_attr_setstacksize(&a, G0_STACK);
-#endif
 	(void)pthread_attr_setsigmask_np(&a, &clean.mask);
 	if (clean.have_cpus)
 		(void)pthread_attr_setaffinity_np(

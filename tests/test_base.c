@@ -13,6 +13,12 @@
 #include "sched/timer.h"
 #include "tests/test.h"
 
+#ifdef RT_TSAN
+#define TRIMS false /* a slot keeps its fiber */
+#else
+#define TRIMS true
+#endif
+
 static void arena_up(uint32_t max, enum arena_guard guard)
 {
 	struct arena_options o = { .ctl_size = 300, .slots_max = max,
@@ -115,11 +121,11 @@ static void trimmed_slots_read_zero_and_keep_their_number(void **state)
 	arena_mark();
 	while (arena_trim(16, seq_at))
 		;
-#ifndef RT_TSAN
-	assert_int_equal(*(uint64_t *)arena_ctl(refs[0]), 0);
-	assert_int_equal(arena_seq(refs[0]), 7);
-	assert_int_equal(arena_seq(refs[135]), 142);
-#endif
+	if (TRIMS) {
+		assert_int_equal(*(uint64_t *)arena_ctl(refs[0]), 0);
+		assert_int_equal(arena_seq(refs[0]), 7);
+		assert_int_equal(arena_seq(refs[135]), 142);
+	}
 	/* Those used last stay warm. */
 	assert_int_equal(*(uint64_t *)arena_ctl(refs[199]), 206);
 	arena_fini();
