@@ -479,6 +479,18 @@ static inline void execute(struct m *mp, struct g *gp)
 		rt_store_relaxed(&mp->blocking, 0);
 }
 
+/* To the tail; what waits in the global queue goes before who is alone here
+ * and only yields. */
+static inline struct g *yield_to(struct p *pp, struct g *gp)
+{
+	struct g *next = NULL;
+
+	if (rt_unlikely(rt_load_relaxed(&sched.nglobal) > 0) && p_empty(pp))
+		next = sched_get_global(pp, RUNQ_SIZE / 2);
+	p_put(pp, gp);
+	return next;
+}
+
 /* The G that has just left its stack.  It goes on at once if the commit
  * says so. */
 static inline struct g *see_off(struct m *mp, struct g *gp)
@@ -492,8 +504,7 @@ static inline struct g *see_off(struct m *mp, struct g *gp)
 		return gp;
 	case OP_YIELD:
 		g_status(gp, G_RUNNING, G_RUNNABLE);
-		p_put(m_p(mp), gp);
-		return NULL;
+		return yield_to(m_p(mp), gp);
 	case OP_EXIT:
 		g_free(m_p(mp), gp);
 		return NULL;

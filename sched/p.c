@@ -4,15 +4,14 @@
 #include "sched/p.h"
 #include "sched/m.h"
 #include "sched/sched.h"
-#include "sched/wake.h"
 
 /* The ring is full: half of it and gp go to the global queue in one batch. */
-static void spill(struct runq *q, struct g *gp)
+void p_spill(struct p *pp, struct runq *q, struct g *gp)
 {
 	struct g_list batch = { 0 };
 
 	for (uint32_t i = 0; i < RUNQ_SIZE / 2; i++) {
-		struct g *old = runq_get(q);
+		struct g *old = runq_get(q, pp->alone);
 
 		if (!old)
 			break;
@@ -20,14 +19,6 @@ static void spill(struct runq *q, struct g *gp)
 	}
 	g_push(&batch, gp);
 	sched_put_global(&batch);
-}
-
-void p_put(struct p *pp, struct g *gp)
-{
-	struct runq *q = &pp->runq[gp->woken ? RUNQ_WOKEN : RUNQ_FRESH];
-
-	if (rt_unlikely(!runq_put(q, gp)))
-		spill(q, gp);
 }
 
 void p_put_next(struct p *pp, struct g *gp)
@@ -77,55 +68,6 @@ void p_read_inbox(struct p *pp)
 
 	while ((gp = g_pop(&l)))
 		p_put(pp, gp);
-}
-
-static struct g *get_next(struct p *pp)
-{
-	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
-	struct g *gp;
-
-	if (rt_load_relaxed(&pp->runnext) == 0)
-		return NULL;
-	gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);
-	/* It did not need another M (wake.h). */
-	if (gp && credit < WAKE_CREDIT_MAX)
-		rt_store_relaxed(&pp->wake_credit, credit + 1);
-	return gp;
-}
-
-static struct g *get_ring(struct p *pp)
-{
-	int first = rt_load_relaxed(&pp->tick) % FRESH_TICK == 0 ?
-	    RUNQ_FRESH :
-	    RUNQ_WOKEN;
-	struct g *gp = runq_get(&pp->runq[first]);
-
-	if (!gp)
-		gp = runq_get(&pp->runq[!first]);
-	if (!gp && rt_load_relaxed(&pp->inbox) != 0) {
-		p_read_inbox(pp);
-		gp = runq_get(&pp->runq[RUNQ_WOKEN]);
-		if (!gp) /* woken ones are usual, not certain */
-			gp = runq_get(&pp->runq[RUNQ_FRESH]);
-	}
-	if (gp)
-		rt_store_relaxed(&pp->ring_picks,
-		    rt_load_relaxed(&pp->ring_picks) + 1);
-	return gp;
-}
-
-struct g *p_get(struct p *pp)
-{
-	struct g *gp;
-
-	rt_store_relaxed(&pp->tick, rt_load_relaxed(&pp->tick) + 1);
-	if (rt_unlikely(pp->skip_next || hard_chance(8))) {
-		pp->skip_next = false;
-		gp = get_ring(pp);
-		return gp ? gp : get_next(pp);
-	}
-	gp = get_next(pp);
-	return gp ? gp : get_ring(pp);
 }
 
 /*

@@ -23,6 +23,7 @@
 #ifndef RT_SCHED_P_H
 #define RT_SCHED_P_H
 
+#include "base/hard.h"
 #include "sched/g.h"
 #include "sched/runq.h"
 #include "sched/timer.h"
@@ -32,6 +33,7 @@
 #define FRESH_TICK	8  /* picks between looks at the fresh ring first */
 #define POLL_GAP	(NS_PER_MS / 2) /* a busy P polls this often */
 #define SLICE		(10 * NS_PER_MS)
+#define WAKE_CREDIT_MAX 16 /* wake.h */
 
 enum { RUNQ_WOKEN, RUNQ_FRESH, RUNQ_COUNT };
 
@@ -40,6 +42,7 @@ struct p {
 	uint32_t id;
 	uint32_t clock_tick;   /* picks until the next look at the clock */
 	uint32_t global_tick;  /* picks until the next look at the queue */
+	bool alone;	       /* there is no other P */
 	bool skip_next;	       /* runnext has had its slice */
 	bool expect_events;    /* the last poll found several */
 	int64_t now;	       /* the clock, at the last look */
@@ -72,9 +75,18 @@ struct p {
 	bool seen_work;
 };
 
+/* The ring q of pp is full: half of it and gp go to the global queue. */
+void p_spill(struct p *pp, struct runq *q, struct g *gp);
+
 /* Owner.  Makes gp run soon on pp: next, or at a ring's tail. */
 void p_put_next(struct p *pp, struct g *gp);
-void p_put(struct p *pp, struct g *gp);
+static inline void p_put(struct p *pp, struct g *gp)
+{
+	struct runq *q = &pp->runq[gp->woken ? RUNQ_WOKEN : RUNQ_FRESH];
+
+	if (rt_unlikely(!runq_put(q, gp)))
+		p_spill(pp, q, gp);
+}
 
 /* Any thread.  Takes a whole inbox, in order of arrival. */
 void p_send(struct p *pp, struct g *gp);
@@ -83,8 +95,57 @@ struct g_list p_take_inbox(struct p *pp);
 /* Owner.  Moves the inbox to the rings. */
 void p_read_inbox(struct p *pp);
 
+/* Owner.  runnext, or null. */
+static inline struct g *p_get_next(struct p *pp)
+{
+	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
+	struct g *gp;
+
+	if (rt_load_relaxed(&pp->runnext) == 0)
+		return NULL;
+	gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);
+	/* It did not need another M (wake.h). */
+	if (gp && credit < WAKE_CREDIT_MAX)
+		rt_store_relaxed(&pp->wake_credit, credit + 1);
+	return gp;
+}
+
+/* Owner.  From the rings, or the inbox when they are empty. */
+static inline struct g *p_get_ring(struct p *pp)
+{
+	int first = rt_load_relaxed(&pp->tick) % FRESH_TICK == 0 ?
+	    RUNQ_FRESH :
+	    RUNQ_WOKEN;
+	struct g *gp = runq_get(&pp->runq[first], pp->alone);
+
+	if (!gp)
+		gp = runq_get(&pp->runq[!first], pp->alone);
+	if (!gp && rt_load_relaxed(&pp->inbox) != 0) {
+		p_read_inbox(pp);
+		gp = runq_get(&pp->runq[RUNQ_WOKEN], pp->alone);
+		if (!gp) /* woken ones are usual, not certain */
+			gp = runq_get(&pp->runq[RUNQ_FRESH], pp->alone);
+	}
+	if (gp)
+		rt_store_relaxed(&pp->ring_picks,
+		    rt_load_relaxed(&pp->ring_picks) + 1);
+	return gp;
+}
+
 /* Owner.  The goroutine to run now, or null. */
-struct g *p_get(struct p *pp);
+static inline struct g *p_get(struct p *pp)
+{
+	struct g *gp;
+
+	rt_store_relaxed(&pp->tick, rt_load_relaxed(&pp->tick) + 1);
+	if (rt_unlikely(pp->skip_next || hard_chance(8))) {
+		pp->skip_next = false;
+		gp = p_get_ring(pp);
+		return gp ? gp : p_get_next(pp);
+	}
+	gp = p_get_next(pp);
+	return gp ? gp : p_get_ring(pp);
+}
 
 /* Any thread.  Never a false yes: see p.c. */
 bool p_empty(struct p *pp);

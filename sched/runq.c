@@ -1,41 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* runq.c - see runq.h for the protocol; P1, P2 and I1..I3 are named there. */
 
-#include <stddef.h>
-
 #include "sched/runq.h"
 #include "base/fatal.h"
-
-#define SLOT(q, i) (&(q)->slot[(i) % RUNQ_SIZE])
-
-RT_STATIC_ASSERT((RUNQ_SIZE & (RUNQ_SIZE - 1)) == 0, "indices must wrap");
-
-bool runq_put(struct runq *q, struct g *gp)
-{
-	uint32_t h = rt_load_acquire(&q->head); /* P2 */
-	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
-
-	rt_assert(t - h <= RUNQ_SIZE); /* I1 */
-	if (t - h == RUNQ_SIZE)
-		return false;
-	rt_store_relaxed(SLOT(q, t), (uintptr_t)gp);
-	rt_store_release(&q->tail, t + 1); /* P1 */
-	return true;
-}
-
-struct g *runq_get(struct runq *q)
-{
-	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
-	uint32_t h = rt_load_acquire(&q->head);
-
-	while (h != t) {
-		uintptr_t gp = rt_load_relaxed(SLOT(q, h));
-
-		if (rt_cas_acqrel(&q->head, &h, h + 1)) /* I3 */
-			return (struct g *)gp;
-	}
-	return NULL;
-}
 
 /*
  * Copies half of victim behind dst's tail without publishing it, then claims

@@ -33,7 +33,10 @@
 #ifndef RT_SCHED_RUNQ_H
 #define RT_SCHED_RUNQ_H
 
+#include <stddef.h>
+
 #include "base/atomic.h"
+#include "base/fatal.h"
 
 #ifdef RT_HARD
 #define RUNQ_SIZE 4u /* small, so that tests meet wrap and overflow */
@@ -49,11 +52,45 @@ struct runq {
 	rt_aptr slot[RUNQ_SIZE];         /* struct g *, written by owner only */
 };
 
-/* Owner only.  False if the ring is full: the caller spills half (sched.c). */
-bool runq_put(struct runq *q, struct g *gp);
+#define SLOT(q, i) (&(q)->slot[(i) % RUNQ_SIZE])
 
-/* Owner only.  Null if empty. */
-struct g *runq_get(struct runq *q);
+RT_STATIC_ASSERT((RUNQ_SIZE & (RUNQ_SIZE - 1)) == 0, "indices must wrap");
+
+/* Owner only.  False if the ring is full: the caller spills half (p.c). */
+static inline bool runq_put(struct runq *q, struct g *gp)
+{
+	uint32_t h = rt_load_acquire(&q->head); /* P2 */
+	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
+
+	rt_assert(t - h <= RUNQ_SIZE); /* I1 */
+	if (t - h == RUNQ_SIZE)
+		return false;
+	rt_store_relaxed(SLOT(q, t), (uintptr_t)gp);
+	rt_store_release(&q->tail, t + 1); /* P1 */
+	return true;
+}
+
+/*
+ * Owner only.  Null if empty.  alone: there are no thieves at all, since
+ * there is no other P; that spares the locked instruction.
+ */
+static inline struct g *runq_get(struct runq *q, bool alone)
+{
+	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
+	uint32_t h = rt_load_acquire(&q->head);
+
+	while (h != t) {
+		uintptr_t gp = rt_load_relaxed(SLOT(q, h));
+
+		if (alone) {
+			rt_store_release(&q->head, h + 1);
+			return (struct g *)gp;
+		}
+		if (rt_cas_acqrel(&q->head, &h, h + 1)) /* I3 */
+			return (struct g *)gp;
+	}
+	return NULL;
+}
 
 /*
  * Any thread.  Takes half of victim, rounded up, into dst, which the caller

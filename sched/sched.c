@@ -133,6 +133,7 @@ static int ps_init(uint32_t n)
 		struct p *pp = &sched.ps[i];
 
 		pp->id = i;
+		pp->alone = n == 1;
 		pp->clock_tick = CLOCK_TICK;
 		pp->global_tick = GLOBAL_TICK;
 		r = timers_init(&pp->timers);

@@ -42,8 +42,6 @@
 
 #include "sched/sched.h"
 
-#define WAKE_CREDIT_MAX 16
-
 /* After W1, by the owner of pp: F1, R1, R2.  lone: only runnext waits. */
 void wake_submitted(struct p *pp, bool lone);
 

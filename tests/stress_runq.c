@@ -40,7 +40,7 @@ static void *thief(void *arg)
 	while (rt_load_acquire(&total) < ITEMS) {
 		struct g *gp = runq_steal(mine, &victim);
 
-		for (; gp; gp = runq_get(mine))
+		for (; gp; gp = runq_get(mine, false))
 			take(gp);
 	}
 	free(mine);
@@ -58,13 +58,13 @@ int main(void)
 		struct g *gp;
 
 		while (!runq_put(&victim, (struct g *)i))
-			if ((gp = runq_get(&victim)))
+			if ((gp = runq_get(&victim, false)))
 				take(gp);
-		if (i % 8 == 0 && (gp = runq_get(&victim)))
+		if (i % 8 == 0 && (gp = runq_get(&victim, false)))
 			take(gp);
 	}
 	for (struct g *gp; rt_load_acquire(&total) < ITEMS;)
-		if ((gp = runq_get(&victim)))
+		if ((gp = runq_get(&victim, false)))
 			take(gp);
 	for (int i = 0; i < THIEVES; i++)
 		(void)pthread_join(t[i], NULL);

@@ -323,8 +323,8 @@ static void a_ring_is_first_in_first_out_and_bounded(void **state)
 		assert_true(runq_put(&q, as_g(i)));
 	assert_false(runq_put(&q, as_g(1)));
 	for (uintptr_t i = 1; i <= RUNQ_SIZE; i++)
-		assert_ptr_equal(runq_get(&q), as_g(i));
-	assert_null(runq_get(&q));
+		assert_ptr_equal(runq_get(&q, false), as_g(i));
+	assert_null(runq_get(&q, false));
 }
 
 static void a_thief_takes_half_rounded_up(void **state)
@@ -336,9 +336,9 @@ static void a_thief_takes_half_rounded_up(void **state)
 	for (uintptr_t i = 1; i <= 3; i++)
 		assert_true(runq_put(&a, as_g(i)));
 	assert_ptr_equal(runq_steal(&b, &a), as_g(2));
-	assert_ptr_equal(runq_get(&b), as_g(1));
-	assert_null(runq_get(&b));
-	assert_ptr_equal(runq_get(&a), as_g(3));
+	assert_ptr_equal(runq_get(&b, false), as_g(1));
+	assert_null(runq_get(&b, false));
+	assert_ptr_equal(runq_get(&a, false), as_g(3));
 }
 
 int main(void)

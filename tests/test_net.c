@@ -2894,7 +2894,7 @@ static void random_handles_main(void *arg)
 	for (size_t i = 0; i < LEN(odd); i++)
 		all_refuse(odd[i]);
 	for (int i = 0; i < 64; i++) { /* neighbours of a live one */
-		gamp_fd fd = a ^ ((gamp_fd)1 << i);
+		gamp_fd fd = a ^ (gamp_fd)(UINT64_C(1) << i);
 
 		if (fd != b)
 			all_refuse(fd);

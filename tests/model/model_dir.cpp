@@ -268,8 +268,8 @@ int main(int argc, char **argv)
 {
 	model_main(argc, argv);
 	run<2>(READER | WRITER, "read, event", 4, 20);
-	run<2>(READER | CLOSER, "read, close", 4, 20);
-	run<2>(READER | TIMEOUT, "read, deadline", 4, 20);
+	run<2>(READER | CLOSER, "read, close", 3, 20);
+	run<2>(READER | TIMEOUT, "read, deadline", 3, 20);
 	run<3>(READER | WRITER | CLOSER, "read, event, close", 2, 20);
 	run<3>(READER | TIMEOUT | CLOSER, "read, deadline, close", 2, 20);
 	run<3>(READER | CANCEL | CLOSER, "read, cancel, close", 2, 20);

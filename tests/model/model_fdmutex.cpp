@@ -172,6 +172,6 @@ int main(int argc, char **argv)
 	model_run<exclusion>("two readers", 4, 50);
 	run<3>(1, false, true, "reader, close, stale", 3, 50);
 	run<3>(2, false, false, "readers, close", 3, 50);
-	run<4>(1, true, true, "all", 2, 50);
+	run<4>(1, true, true, "all", 1, 100);
 	model_done();
 }

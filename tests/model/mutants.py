@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Breaks one line of the real code at a time; the named model must notice.
+
+    mutants.py [-j N] [-k] [word ...]   only mutants whose name has a word
+                                        -k keeps the builds and the outputs
+
+The mutated file shadows the real one (-I), so nothing in the tree changes.
+A mutant whose old text is not there any more counts as alive: fix the list.
+Exit 0 if all are killed.
+"""
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CXX = os.environ.get("CXX", "g++")
+FLAGS = ["-std=c++17", "-O1", "-fpermissive", "-w", "-DRT_MODEL",
+         "-U_FORTIFY_SOURCE", "-ffunction-sections", "-Wl,--gc-sections"]
+LIMIT = 60  # seconds: a mutant that hangs is killed, too
+
+# name, file, old, new, model
+MUTANTS = [
+    ("runq: put publishes the tail relaxed", "sched/runq.c",
+     "rt_store_release(&q->tail, t + 1); /* P1 */",
+     "rt_store_relaxed(&q->tail, t + 1);", "runq"),
+    ("runq: steal reads the tail relaxed", "sched/runq.c",
+     "rt_load_acquire(&victim->tail) - h; /* P1 */",
+     "rt_load_relaxed(&victim->tail) - h;", "runq"),
+    ("runq: put reads the head relaxed", "sched/runq.c",
+     "rt_load_acquire(&q->head); /* P2 */",
+     "rt_load_relaxed(&q->head);", "runq"),
+    ("runq: steal claims by a store", "sched/runq.c",
+     "if (rt_cas_acqrel(&victim->head, &h, h + n)) /* P2, I3 */",
+     "rt_store_release(&victim->head, h + n);", "runq"),
+    ("runq: get claims by a store", "sched/runq.c",
+     "if (rt_cas_acqrel(&q->head, &h, h + 1)) /* I3 */",
+     "rt_store_release(&q->head, h + 1);", "runq"),
+    ("runq: steal runs one and drops the rest", "sched/runq.c",
+     "rt_store_release(&dst->tail, t + n - 1); /* P1 */",
+     ";", "runq"),
+    ("runq: the thief publishes relaxed", "sched/runq.c",
+     "rt_store_release(&dst->tail, t + n - 1); /* P1 */",
+     "rt_store_relaxed(&dst->tail, t + n - 1);", "runq"),
+
+    ("p: empty does not read the tails again", "sched/p.c",
+     "if (ta == rt_load_acquire(&a->tail) &&\n"
+     "\t\t    tb == rt_load_acquire(&b->tail))", "if (true)", "p"),
+    ("p: empty reads runnext relaxed", "sched/p.c",
+     "uintptr_t next = rt_load_acquire(&pp->runnext);",
+     "uintptr_t next = rt_load_relaxed(&pp->runnext);", "p"),
+    ("p: empty reads the heads last", "sched/p.c",
+     "return ha == ta && hb == tb && next == 0;",
+     "return rt_load_acquire(&a->head) == ta &&\n"
+     "\t\t\t    rt_load_acquire(&b->head) == tb && next == 0;", "p"),
+    ("p: runnext is taken by a store", "sched/p.c",
+     "gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);",
+     "gp = (struct g *)rt_load_acquire(&pp->runnext);\n"
+     "\trt_store_release(&pp->runnext, 0);", "p"),
+    ("p: a kick forgets the old one", "sched/p.c",
+     "if (gp)\n\t\tp_put(pp, gp);", ";", "p"),
+
+    ("dir: F1 removed", "netpoll/dir.c",
+     "rt_fence_seqcst(); /* F1, pairs with F2 */", ";", "dir"),
+    ("dir: F2 removed", "netpoll/pd_deadline.c",
+     "\t\t;\n\trt_fence_seqcst();", "\t\t;", "dir"),
+    ("dir: evict removes READY", "netpoll/dir.c",
+     "if (s == DIR_READY || (s == DIR_NIL && to == DIR_NIL))",
+     "if ((s == DIR_READY && to == DIR_READY) ||\n"
+     "\t\t    (s == DIR_NIL && to == DIR_NIL))", "dir"),
+    ("dir: commit stores", "netpoll/dir.c",
+     "return rt_cas_acqrel(&d->sem, &s, (uintptr_t)gp);",
+     "rt_store_release(&d->sem, (uintptr_t)gp);\n\treturn s;", "dir"),
+    ("dir: the waiter does not look at info", "netpoll/dir.c",
+     "return rt_load_relaxed(info) & stop ? -ECANCELED :",
+     "return 0 ? -ECANCELED :", "dir"),
+    ("dir: notify leaves an armed start READY", "netpoll/dir.c",
+     "next = s == DIR_ARMED ? (uintptr_t)DIR_NIL : to;",
+     "next = s == DIR_ARMED ? s : to;", "dir"),
+    ("dir: cancelled while about to park, and not told", "netpoll/dir.c",
+     "if (s != (uintptr_t)gp && s != DIR_WAIT)",
+     "if (s != (uintptr_t)gp)", "dir"),
+    ("dir: the canceller does not look at waits", "sched/cancel.c",
+     "if (w)\n\t\tw->fn(w, gp);", ";", "dir"),
+    ("dir: C2 after the announcement removed", "netpoll/pd_wait.c",
+     "if (!g_cancelled(gp)", "if (true", "dir"),
+    ("dir: an event after a close is not told apart", "netpoll/pd_deadline.c",
+     "publish(pd, 0, PD_CLOSING);\n", "\n", "dir"),
+    ("dir: stop and arm both start", "netpoll/dir.c",
+     "uintptr_t s = DIR_ARMED;\n\n\treturn rt_cas_acqrel(&d->sem, &s, "
+     "(uintptr_t)DIR_NIL);",
+     "return rt_swap_acqrel(&d->sem, (uintptr_t)DIR_NIL) != 77;", "dir"),
+
+    ("fdmutex: unlock forgets LAST", "netpoll/fdmutex.c",
+     "last = (w & CLOSED) && REFS(w) == 1;", "last = false;", "fdmutex"),
+    ("fdmutex: LAST is decided before closing", "netpoll/fdmutex.c",
+     "return (w & CLOSED) && REFS(w) == 1 ? FDMU_LAST : FDMU_OK;",
+     "return REFS(w) == 1 ? FDMU_LAST : FDMU_OK;", "fdmutex"),
+    ("fdmutex: LAST one user early", "netpoll/fdmutex.c",
+     "last = (w & CLOSED) && REFS(w) == 1;",
+     "last = (w & CLOSED) && REFS(w) <= 2;", "fdmutex"),
+    ("fdmutex: the lock does not exclude", "netpoll/fdmutex.c",
+     "if (!(w & LOCKED(mode))) {", "if (true) {", "fdmutex"),
+    ("fdmutex: unlock posts nobody", "netpoll/fdmutex.c",
+     "return last ? FDMU_LAST_POST : FDMU_POST;",
+     "return last ? FDMU_LAST : FDMU_OK;", "fdmutex"),
+    ("fdmutex: close posts nobody", "netpoll/fdmutex.c",
+     "waiters[MODE_READ] = (uint32_t)WAITS(w, MODE_READ);",
+     "waiters[MODE_READ] = 0;", "fdmutex"),
+    ("fdmutex: a reopening forgets stale users", "netpoll/fdmutex.c",
+     "while (!rt_cas_acqrel(mu, &w, w & ~CLOSED))\n\t\t;",
+     "rt_store_release(mu, w & ~CLOSED);", "fdmutex"),
+    ("fdmutex: the lock orders nothing", "netpoll/fdmutex.c",
+     "} while (!rt_cas_acqrel(mu, &w, next));\n\treturn w & LOCKED(mode)",
+     "} while (!rt_cas_relaxed(mu, &w, next));\n\treturn w & LOCKED(mode)",
+     "fdmutex"),
+
+    ("wake: F1 removed (a P's queue)", "sched/wake.c",
+     "rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */\n"
+     "\tif (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */",
+     "if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */", "wake"),
+    ("wake: F1 removed (the global queue)", "sched/wake.c",
+     "rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */\n"
+     "\tif (rt_load_relaxed(&sched.nspinning) == 0 &&",
+     "if (rt_load_relaxed(&sched.nspinning) == 0 &&", "wake"),
+    ("wake: F2 removed", "sched/loop.c",
+     "rt_fence_seqcst(); /* F2, pairs with F1 in wake.c */", ";", "wake"),
+    ("wake: S3 skipped", "sched/loop.c",
+     "if (!work_somewhere())\n\t\treturn false;", "return false;", "wake"),
+    ("wake: S3 only by spinners", "sched/loop.c",
+     "if (mp->spinning) {\n\t\tmp->spinning = false;\n"
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1); /* S2 */\n\t}",
+     "if (!mp->spinning)\n\t\treturn false;\n"
+     "\tmp->spinning = false;\n"
+     "\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake"),
+    ("wake: found does not wake", "sched/wake.c",
+     "/* Another may have counted on us: R1 and R2 on its behalf. */\n"
+     "\twake_global();", "", "wake"),
+    ("wake: found forgets to count", "sched/wake.c",
+     "mp->spinning = false;\n\t(void)rt_sub_seqcst(&sched.nspinning, 1);",
+     "mp->spinning = false;", "wake"),
+    ("wake: a failed wake-up keeps its count", "sched/wake.c",
+     "if (!pp) /* under the lock: trap 44 */\n"
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n", "", "wake"),
+    ("wake: a failed wake-up undone outside of the lock", "sched/wake.c",
+     "if (!pp) /* under the lock: trap 44 */\n"
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n"
+     "\trt_unlock(&sched.lock);",
+     "rt_unlock(&sched.lock);\n\tif (!pp)\n"
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake"),
+    ("wake: a start that fails keeps its count", "sched/wake.c",
+     "if (spinning) /* under the lock: trap 44 */\n"
+     "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake"),
+    ("wake: a start that fails loses the P", "sched/wake.c",
+     "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake"),
+    ("wake: the M in the poller is not told", "sched/wake.c",
+     "if (polls)\n\t\tsched_poller->wake();", "if (polls)\n\t\t;", "wake"),
+    ("wake: S1 after S3", "sched/sched.c",
+     "(void)rt_add_seqcst(&sched.npidle, 1); /* S1 */", ";", "wake"),
+    ("wake: the poller is not told of a timer", "sched/loop.c",
+     "wake_poller(timers_next(&pp->timers));", ";", "wake"),
+    ("wake: the poller does not fence before the timers", "sched/loop.c",
+     "rt_store_relaxed(&sched.poll_until, NEVER);\n\trt_fence_seqcst();",
+     "rt_store_relaxed(&sched.poll_until, NEVER);", "wake"),
+
+    ("sleep: C2 in the commit removed", "sched/sleep.c",
+     "return !(cancellable &&", "return !(false &&", "sleep"),
+    ("sleep: the fence before C2 removed", "sched/sleep.c",
+     "rt_fence_seqcst(); /* C2 again: cancel.h */", ";", "sleep"),
+    ("sleep: the commit does not stop the timer", "sched/sleep.c",
+     "timer_stop_seq(&gp->timer, seq));", "true);", "sleep"),
+    ("sleep: the canceller does not stop the timer", "sched/sleep.c",
+     "if (timer_stop(&gp->timer))\n\t\trt_ready(gp);",
+     "rt_ready(gp);", "sleep"),
+    ("sleep: the canceller does not fence", "sched/cancel.c",
+     "rt_fence_seqcst(); /* F2, pairs with cancel_begin */", ";", "sleep"),
+    ("sleep: a firing timer stays armed", "sched/timer.c",
+     "rt_store_release(&t->heap, 0);", ";", "sleep"),
+    ("sleep: stop does not look again under the lock", "sched/timer.c",
+     "if (rt_load_relaxed(&t->heap) == (uintptr_t)h)", "if (true)", "sleep"),
+
+    ("retake: in_runtime is not read again", "sched/blocking.c",
+     "if (rt_load_acquire(&mp->in_runtime)) {", "if (false) {", "retake"),
+    ("retake: no membarrier", "sched/blocking.c",
+     "m_membarrier();", ";", "retake"),
+    ("retake: the flag after the membarrier", "sched/blocking.c",
+     "rt_store_relaxed(&mp->flags, flags | M_DETACHED); /* I1 */\n"
+     "\tm_membarrier();",
+     "m_membarrier();\n"
+     "\trt_store_relaxed(&mp->flags, flags | M_DETACHED);", "retake"),
+    ("retake: the second look is relaxed", "sched/blocking.c",
+     "if (rt_load_acquire(&mp->in_runtime)) {",
+     "if (rt_load_relaxed(&mp->in_runtime)) {", "retake"),
+    ("retake: leaving orders nothing", "sched/m.h",
+     "rt_store_release(&mp->in_runtime, 0);",
+     "rt_store_relaxed(&mp->in_runtime, 0);", "retake"),
+    ("retake: entering does not look at the flags", "sched/m.h",
+     "if (rt_unlikely(rt_load_relaxed(&mp->flags)))\n"
+     "\t\tmp = m_enter_slow(mp);", "", "retake"),
+    ("retake: no fence in fence mode", "sched/blocking.c",
+     "rt_fence_seqcst(); /* instead of the membarrier */", ";", "retake"),
+    ("retake: a withdrawn request stays", "sched/blocking.c",
+     "rt_store_relaxed(&mp->flags, flags);\n\t\treturn false;",
+     "return false;", "retake"),
+]
+
+
+def attempt(work, number, mutant):
+    name, path, old, new, model = mutant
+    top = os.path.join(work, str(number))
+    exe = os.path.join(top, "model")
+    begin = time.monotonic()
+    with open(os.path.join(ROOT, path), encoding="utf-8") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        return "alive", "old text found %d times" % text.count(old), 0.0
+    shadow = os.path.join(top, path)
+    os.makedirs(os.path.dirname(shadow))
+    with open(shadow, "w", encoding="utf-8") as f:
+        f.write(text.replace(old, new))
+    build = subprocess.run(
+        [CXX] + FLAGS + ["-I" + top, "-I" + ROOT, "-I" + ROOT + "/include",
+                         "-I" + ROOT + "/base/x86_64",
+                         ROOT + "/tests/model/model_%s.cpp" % model,
+                         "-o", exe],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if build.returncode != 0:
+        return "alive", "does not build:\n" + build.stdout[:800], 0.0
+    try:
+        with open(exe + ".out", "w+", encoding="utf-8", errors="replace") as f:
+            run = subprocess.run([exe], stdout=f, stderr=f, timeout=LIMIT)
+            f.seek(0)
+            failed = [line for line in f if "FAILED" in line]
+        killed = run.returncode != 0
+        why = failed[0].strip() if failed else "exit %d" % run.returncode
+    except subprocess.TimeoutExpired:
+        killed, why = True, "no end in %d s" % LIMIT
+    if not KEEP:
+        shutil.rmtree(top)
+    return ("killed" if killed else "alive"), why, time.monotonic() - begin
+
+
+def main():
+    global KEEP
+    args = sys.argv[1:]
+    jobs = 2
+    if "-j" in args:
+        jobs = int(args[args.index("-j") + 1])
+        del args[args.index("-j"):args.index("-j") + 2]
+    KEEP = "-k" in args
+    words = [a for a in args if a != "-k"]
+    todo = [m for m in MUTANTS
+            if not words or any(w in m[0] for w in words)]
+    alive = 0
+    work = tempfile.mkdtemp(prefix="gamp-mutants-")
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        results = pool.map(lambda m: attempt(work, m[0], m[1]),
+                           list(enumerate(todo)))
+        for mutant, (state, why, took) in zip(todo, results):
+            alive += state != "killed"
+            print("%-7s %5.1f s  %-52s %s" % (state, took, mutant[0], why),
+                  flush=True)
+    print("%d mutants, %d killed, %d alive, %.0f s" % (
+        len(todo), len(todo) - alive, alive, time.monotonic() - begin))
+    if KEEP:
+        print("builds are in", work)
+    else:
+        shutil.rmtree(work)
+    return 1 if alive else 0
+
+
+KEEP = False
+if __name__ == "__main__":
+    sys.exit(main())
