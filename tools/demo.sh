@@ -57,6 +57,7 @@ build() {
 
 # start PROGRAM: sets $server and $addr
 start() {
+	: >"$tmp/out" # nothing of the one before
 	"$bin/$1" -a 127.0.0.1:0 -p "$procs" >"$tmp/out" &
 	server=$!
 	tries=0

@@ -5,16 +5,19 @@ set -eu
 
 packages="gcc g++ libc6-dev cmake make python3 pkg-config
 	liburcu-dev libhwloc-dev libcmocka-dev relacy-dev
-	libhttp-parser-dev wrk strace clang"
+	libhttp-parser-dev wrk strace clang
+	libclang-rt-14-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
+	libc6-dev-arm64-cross qemu-user gdb"
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "setup.sh: not a Debian system; what is needed:" $packages >&2
 	exit 1
 fi
 
+# A line for each architecture that it is installed for.
 installed() {
-	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = \
-	    installed ]
+	dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null |
+	    grep -qx installed
 }
 
 missing=
