@@ -18,9 +18,9 @@
 
 #include "bench/bench.h"
 
-#define PATIENCE     5	 /* seconds */
-#define SPINS	     300 /* between calls of sched_yield */
-#define ROUNDS_SPAWN 10	 /* so many times fewer rounds: each is a wake-up */
+#define PATIENCE     5   /* seconds */
+#define SPINS        300 /* between calls of sched_yield */
+#define ROUNDS_SPAWN 10  /* so many times fewer rounds: each is a wake-up */
 
 static struct {
 	const char *name;
@@ -40,13 +40,15 @@ static void *watchdog(void *arg)
 
 	(void)arg;
 	for (;;) {
-		int64_t turn = atomic_load(&race.turn) + atomic_load(&race.here);
+		int64_t turn =
+		    atomic_load(&race.turn) + atomic_load(&race.here);
 		struct timespec ts = { .tv_nsec = 100000000 };
 
 		quiet = turn == seen ? quiet + 1 : 0;
 		seen = turn;
 		if (quiet >= PATIENCE * 10)
-			bench_fail("%s: no progress at turn %lld, %d of %d here",
+			bench_fail(
+			    "%s: no progress at turn %lld, %d of %d here",
 			    race.name, (long long)atomic_load(&race.turn),
 			    atomic_load(&race.here), race.procs);
 		(void)nanosleep(&ts, NULL);
@@ -165,8 +167,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	bench_init(argc, argv);
-	(void)bench_must("pthread_create",
-	    -pthread_create(&thread, NULL, watchdog, NULL));
+	(void)bench_must(
+	    "pthread_create", -pthread_create(&thread, NULL, watchdog, NULL));
 	row(2, false, rounds);
 	row(2, true, rounds / ROUNDS_SPAWN);
 	row(4, false, rounds / 10);

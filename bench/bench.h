@@ -32,7 +32,7 @@
 
 struct bench {
 	uint64_t n;     /* operations to do; the function may round it */
-	int64_t arg;	/* of the row */
+	int64_t arg;    /* of the row */
 	int64_t t0, t1; /* set by bench_start, bench_stop; nanoseconds */
 	int64_t c0, c1; /* likewise, of processor time */
 };

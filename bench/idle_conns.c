@@ -28,10 +28,10 @@
 
 #include "bench/bench.h"
 
-#define ACTIVE	   64
-#define BATCH	   256	/* unanswered requests at once, in a sweep */
+#define ACTIVE     64
+#define BATCH      256  /* unanswered requests at once, in a sweep */
 #define PER_SOURCE 8000 /* connections from one address: ports run out */
-#define PATIENCE   20	/* seconds until the client gives up */
+#define PATIENCE   20   /* seconds until the client gives up */
 
 /* Between server and client. */
 struct shared {
@@ -110,8 +110,8 @@ static void server(void *arg)
 
 	(void)bench_must("gamp_listen", listener);
 	(void)bench_must("local_addr", gamp_local_addr(listener, &addr));
-	(void)bench_must("gamp_go",
-	    gamp_go(accept_all, (void *)(intptr_t)listener));
+	(void)bench_must(
+	    "gamp_go", gamp_go(accept_all, (void *)(intptr_t)listener));
 	atomic_store(&shared->port, gamp_addr_port(&addr));
 	(void)gamp_read(control, &c, 1); /* until the client closes it */
 	(void)gamp_close(listener);
@@ -236,7 +236,7 @@ static void row(const char *name, int idle)
 	}
 	(void)close(control[0]);
 	while (atomic_load(&shared->port) == 0 &&
-	    gamp_now() - t0 < PATIENCE * GAMP_SECOND)
+	       gamp_now() - t0 < PATIENCE * GAMP_SECOND)
 		usleep(1000);
 	client(name, pid, idle);
 	(void)close(control[1]);

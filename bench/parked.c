@@ -48,7 +48,7 @@ static int64_t settle(int64_t before)
 	int64_t t0 = gamp_now();
 
 	while (bench_rss(0) - before > LEFT_BAR &&
-	    gamp_now() - t0 < 10 * GAMP_SECOND)
+	       gamp_now() - t0 < 10 * GAMP_SECOND)
 		(void)gamp_sleep(20 * GAMP_MILLISECOND);
 	return gamp_now() - t0;
 }

@@ -21,8 +21,8 @@
 #include "bench/bench.h"
 
 #define SAMPLES_MAX 100000
-#define NAP	    (2 * GAMP_MILLISECOND)
-#define BURST	    (100 * GAMP_MICROSECOND)
+#define NAP         (2 * GAMP_MILLISECOND)
+#define BURST       (100 * GAMP_MICROSECOND)
 
 enum load { LOAD_NONE, LOAD_YIELD, LOAD_100US };
 
@@ -50,7 +50,7 @@ static void *writer(void *arg)
 
 		rnd = rnd * 6364136223846793005u + 1442695040888963407u;
 		ts.tv_nsec = GAMP_MILLISECOND / 2 +
-		    (long)((rnd >> 34) % (uint64_t)GAMP_MILLISECOND);
+			     (long)((rnd >> 34) % (uint64_t)GAMP_MILLISECOND);
 		(void)nanosleep(&ts, NULL);
 		now = gamp_now();
 		if (write(sysfd, &now, sizeof(now)) != sizeof(now))

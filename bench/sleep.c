@@ -40,8 +40,7 @@ static void late(void *arg)
 				bench_fail("a sleep was too short");
 		}
 		bench_begin(row[i].name, n);
-		bench_value(
-		    (double)(gamp_now() - t0) / (double)n, "ns/op");
+		bench_value((double)(gamp_now() - t0) / (double)n, "ns/op");
 		bench_latency("late-", v, n);
 		bench_end();
 	}

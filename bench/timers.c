@@ -62,8 +62,8 @@ static void row(const char *what, int others, void (*fn)(struct bench *),
 {
 	char name[64];
 
-	(void)snprintf(name, sizeof(name), "Deadline/%s/others=%d", what,
-	    others);
+	(void)snprintf(
+	    name, sizeof(name), "Deadline/%s/others=%d", what, others);
 	when = gamp_now() + from;
 	(void)bench_must("deadline", gamp_set_read_deadline(fd, when));
 	bench_run(name, fn, step);

@@ -38,11 +38,17 @@ static void wake(void)
 	backend->wake();
 }
 
+static void forked(void)
+{
+	backend->fini();
+}
+
 static const struct poller netpoll = {
 	.init = init,
 	.fini = fini,
 	.poll = poll_events,
 	.wake = wake,
+	.forked = forked,
 	.stop = pd_stop_all,
 };
 

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/note.h"
 #include "runtime/entry.h"
+#include "sched/poller.h"
 #include "sched/sched.h"
 
 #define STACK_DEFAULT	((size_t)64 << 10)
@@ -23,7 +24,7 @@ rt_a32 entry_open, entry_inside;
 
 static struct {
 	struct rt_lock lock;
-	enum { DOWN, UP, STOPPING, BUSY } state;
+	enum { DOWN, UP, STOPPING, BUSY, FORKED } state;
 } life = { .lock = RT_LOCK_INIT(RANK_LIFE) };
 
 static uint32_t default_procs(void)
@@ -55,6 +56,28 @@ static int check_options(
 	return 0;
 }
 
+/*
+ * In the child of a fork there is one thread, and locks may be held by others
+ * that are gone.  Every call gives its error for a runtime that is down, and
+ * it cannot be started.  The poller is closed, for the child would take the
+ * parent's events.  (To run a program, fork and exec at once.)
+ */
+static void forked(void)
+{
+	m_tls = NULL;
+	rt_store_relaxed(&entry_open, 0);
+	rt_store_relaxed(&entry_inside, 0);
+	if (life.state != DOWN)
+		sched_poller->forked();
+	life.state = FORKED;
+	rt_store_relaxed(&life.lock.word, 0);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, forked);
+}
+
 /* Moves from one of two states to BUSY, where everybody else keeps off. */
 static int claim(int from, int or_from, int err)
 {
@@ -64,7 +87,8 @@ static int claim(int from, int or_from, int err)
 	if ((int)life.state == from || (int)life.state == or_from)
 		life.state = BUSY;
 	else
-		r = life.state == BUSY ? -EALREADY : err;
+		r = life.state == BUSY ? -EALREADY :
+		    life.state == FORKED ? -EOPNOTSUPP : err;
 	rt_unlock(&life.lock);
 	return r;
 }
@@ -78,6 +102,7 @@ static void settle(int state)
 
 int gamp_start(const struct gamp_options *opt)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	static const struct gamp_options none;
 	struct sched_options so;
 	int r;
@@ -90,6 +115,7 @@ int gamp_start(const struct gamp_options *opt)
 	r = claim(DOWN, DOWN, -EALREADY);
 	if (r < 0)
 		return r;
+	(void)pthread_once(&once, watch_forks);
 	r = sched_start(&so);
 	if (r == 0)
 		rt_store_release(&entry_open, 1);
@@ -107,13 +133,18 @@ int gamp_stop(int64_t deadline)
 	if (r < 0)
 		return r;
 	r = sched_drain(clock_deadline(deadline));
+	if (r == 0) {
+		(void)rt_swap_seqcst(&entry_open, 0);
+		while (rt_load_seqcst(&entry_inside) > 0)
+			(void)sched_yield(); /* calls of a microsecond */
+		/* One of these may have started a last goroutine. */
+		r = sched_drain(clock_deadline(deadline));
+	}
 	if (r < 0) {
+		rt_store_release(&entry_open, 1);
 		settle(STOPPING);
 		return r;
 	}
-	(void)rt_swap_seqcst(&entry_open, 0);
-	while (rt_load_seqcst(&entry_inside) > 0)
-		(void)sched_yield(); /* calls of a microsecond */
 	sched_stop();
 	settle(DOWN);
 	return 0;

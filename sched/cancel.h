@@ -27,7 +27,7 @@ static inline bool cancel_begin(struct g *gp, struct canceller *c)
 {
 	if (gp->uncancellable)
 		return true;
-	rt_store_relaxed(&gp->waits, (uintptr_t)c); /* C1 */
+	rt_store_release(&gp->waits, (uintptr_t)c); /* C1 */
 	rt_fence_seqcst();			    /* F1 */
 	if (!g_cancelled(gp))			    /* C2 */
 		return true;

@@ -28,6 +28,9 @@ struct poller {
 	/* Makes the blocked poll return soon.  Any thread. */
 	void (*wake)(void);
 
+	/* In the child of a fork: let go of what is shared with the parent. */
+	void (*forked)(void);
+
 	/* The runtime is stopping: goroutines that have not begun must. */
 	void (*stop)(void);
 };

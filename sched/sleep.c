@@ -80,7 +80,8 @@ int sleep_until(struct m *mp, int64_t when)
 	struct g *gp = mp->curg;
 	struct sleep s = { .when = when };
 
-	gp->sleep.fn = cancel_sleep;
+	if (gp->sleep.fn != cancel_sleep) /* a late canceller may read it */
+		gp->sleep.fn = cancel_sleep;
 	gp->timer.fn = wake_sleeper;
 	gp->timer.arg = gp;
 	do {

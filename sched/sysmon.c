@@ -21,6 +21,7 @@
 #include "sched/wake.h"
 
 #define TICK	    NS_PER_MS
+#define OVERDUE	    (NS_PER_MS / 4)   /* a timer that nobody has run */
 #define IDLE_TICKS  10		      /* all idle for so long: rest */
 #define REST	    (250 * NS_PER_MS) /* then memory goes back */
 #define TRIM_EVERY  (500 * NS_PER_MS) /* while Ps run */
@@ -101,6 +102,9 @@ static void look(int64_t now)
 
 		if (t < next)
 			next = t;
+		/* Its owner does not come round, or it has none. */
+		if (t < now - OVERDUE && rt_load_relaxed(&sched.npidle) > 0)
+			wakep();
 		if (!pidle_is(i))
 			watch(&sched.ps[i], now);
 	}

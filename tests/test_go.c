@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <gamp/gamp.h>
 
@@ -486,6 +488,53 @@ static void a_chain_through_runnext_does_not_starve_others(void **state)
 	run(chain_main, NULL, &o);
 }
 
+static int in_child(void)
+{
+	return gamp_go(add_one, NULL) == -ESRCH && gamp_self() == 0 &&
+	    gamp_sleep(1) == -EPERM && gamp_cancel(1) == -ESRCH &&
+	    gamp_start(NULL) == -EOPNOTSUPP && gamp_stop(0) == -EOPNOTSUPP;
+}
+
+static void fork_main(void *arg)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	(void)arg;
+	if (pid == 0)
+		_exit(in_child() ? 0 : 1);
+	EXPECT(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+	EXPECT(gamp_sleep(GAMP_MILLISECOND) == 0);
+}
+
+static void a_forked_child_gets_errors_and_the_parent_goes_on(void **state)
+{
+	(void)state;
+	run(fork_main, NULL, NULL);
+}
+
+/* Computes while the other sleeps: only another P, or sysmon, can wake it. */
+static void busy_main(void *arg)
+{
+	int64_t until = gamp_now() + 200 * GAMP_MILLISECOND;
+
+	(void)arg;
+	EXPECT(gamp_go(sleep_some, (void *)(intptr_t)GAMP_MILLISECOND) > 0);
+	EXPECT(gamp_sleep(100) == 0); /* let it begin */
+	while (gamp_now() < until && atomic_load(&count) == 0)
+		;
+	EXPECT(atomic_load(&count) == 1);
+}
+
+static void a_timer_does_not_wait_for_a_busy_p(void **state)
+{
+	struct gamp_options o = { .maxprocs = 2 };
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		run(busy_main, NULL, &o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -505,6 +554,8 @@ int main(void)
 		TEST(a_blocking_section_does_not_hold_the_p),
 		TEST(sysmon_takes_the_p_of_a_blocked_thread),
 		TEST(a_chain_through_runnext_does_not_starve_others),
+		TEST(a_forked_child_gets_errors_and_the_parent_goes_on),
+		TEST(a_timer_does_not_wait_for_a_busy_p),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,7 @@ struct gamp_go_options {
  * Errors	-EINVAL		an option is out of range
  *		-EALREADY	the runtime is running
  *		-EDEADLK	called from a goroutine
+ *		-EOPNOTSUPP	in a child of fork(2) of a process that used it
  *		-ETIMEDOUT	main has returned, but some goroutine did not
  *				exit; the runtime is still there (gamp_stop)
  *		-ENOMEM, -EAGAIN, -EMFILE, ...	what the system lacked; nothing

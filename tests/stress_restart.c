@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stress_restart.c - the runtime starts and stops many times in one process,
+ * and gives everything back: descriptors, threads, maps, memory.
+ *
+ * Each run leaves behind what a program may leave: goroutines in every kind
+ * of wait, sockets, armed starts with and without data, deadlines to come.
+ *
+ * Arguments	[seed]
+ * Environment	STRESS_SCALE	hundreds of runs
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <gamp/gamp.h>
+
+#define LEFT 40 /* of each kind */
+#define HANG 120
+#define GROW (4 << 20) /* bytes that a heap may grow and be no leak */
+
+static uint64_t seed;
+static int run_no;
+static atomic_int armed, started, ended, spawned;
+
+static void die(int line, const char *what, int64_t x)
+{
+	(void)fprintf(stderr,
+	    "stress_restart: line %d: %s: %" PRId64 " (run %d, seed 0x%" PRIx64
+	    ")\n",
+	    line, what, x, run_no, seed);
+	abort();
+}
+
+#define MUST(cond, x)                                       \
+	do {                                                \
+		if (!(cond))                                \
+			die(__LINE__, #cond, (int64_t)(x)); \
+	} while (0)
+
+static uint32_t rnd(uint32_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 32) % below;
+}
+
+static int entries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	int n = 0;
+
+	MUST(d != NULL, errno);
+	while (readdir(d))
+		n++;
+	(void)closedir(d);
+	return n;
+}
+
+static int maps(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	int n = 0, c;
+
+	MUST(f != NULL, errno);
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	(void)fclose(f);
+	return n;
+}
+
+static int64_t memory(int field)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	int64_t v[2] = { 0 };
+
+	MUST(f != NULL, errno);
+	MUST(fscanf(f, "%" SCNd64 " %" SCNd64, &v[0], &v[1]) == 2, 0);
+	(void)fclose(f);
+	return v[field] * sysconf(_SC_PAGESIZE);
+}
+
+static void sockets(gamp_fd *a, gamp_fd *b)
+{
+	int sv[2];
+
+	MUST(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) == 0, errno);
+	*a = gamp_adopt(sv[0]);
+	*b = gamp_adopt(sv[1]);
+	MUST(*a > 0 && *b > 0, *a);
+}
+
+static void reads(void *arg)
+{
+	char c;
+	ssize_t r = gamp_read((gamp_fd)(intptr_t)arg, &c, 1);
+
+	MUST(r == -ECANCELED || r >= 0, r);
+	atomic_fetch_add(&ended, 1);
+}
+
+static void accepts(void *arg)
+{
+	gamp_fd r = gamp_accept((gamp_fd)(intptr_t)arg);
+
+	MUST(r == -ECANCELED, r);
+	atomic_fetch_add(&ended, 1);
+}
+
+static void sleeps(void *arg)
+{
+	int r = gamp_sleep(3600 * GAMP_SECOND);
+
+	(void)arg;
+	MUST(r == -ECANCELED, r);
+	atomic_fetch_add(&ended, 1);
+}
+
+static void yields(void *arg)
+{
+	(void)arg;
+	while (!gamp_cancelled())
+		gamp_yield();
+	atomic_fetch_add(&ended, 1);
+}
+
+static void starts(void *arg)
+{
+	char c;
+
+	(void)gamp_read((gamp_fd)(intptr_t)arg, &c, 1);
+	atomic_fetch_add(&started, 1);
+}
+
+static void leave(gamp_fn *fn, gamp_fd fd)
+{
+	MUST(gamp_go(fn, (void *)(intptr_t)fd) > 0, 0);
+	atomic_fetch_add(&spawned, 1);
+}
+
+static void leave_armed(gamp_fd fd)
+{
+	char c;
+	int r;
+
+	(void)gamp_set_read_deadline(fd, gamp_now() + GAMP_MICROSECOND);
+	(void)gamp_read(fd, &c, 1);
+	(void)gamp_set_read_deadline(
+	    fd, rnd(2) ? 0 : gamp_now() + rnd(3000) * GAMP_MICROSECOND);
+	r = gamp_go_when_readable(fd, starts, (void *)(intptr_t)fd);
+	MUST(r == 0, r);
+	atomic_fetch_add(&armed, 1);
+}
+
+static void leave_much(void *arg)
+{
+	static gamp_fd told[LEFT];
+	gamp_fd a, b;
+
+	(void)arg;
+	for (int i = 0; i < LEFT; i++) {
+		leave(sleeps, 0);
+		sockets(&a, &b);
+		leave(reads, a);
+		leave(reads, a); /* waits for its turn */
+		leave(reads, b);
+		(void)gamp_set_deadline(b, gamp_now() + GAMP_SECOND * 3600);
+		sockets(&a, &b);
+		leave_armed(b);
+		sockets(&told[i], &b);
+		leave_armed(b);
+		if (i % 10 == 0) {
+			a = gamp_listen("tcp", "127.0.0.1:0");
+			MUST(a > 0, a);
+			leave(accepts, a);
+		}
+	}
+	leave(yields, 0);
+	if (rnd(2))
+		gamp_yield();
+	/* The last thing: events that meet the stop. */
+	for (int i = 0; i < LEFT; i++)
+		MUST(gamp_write(told[i], "x", 1) == 1, 0);
+}
+
+static void once(void)
+{
+	struct gamp_options opt = { .maxprocs = 1 + (int)rnd(4) };
+	int r;
+
+	atomic_store(&armed, 0);
+	atomic_store(&started, 0);
+	atomic_store(&spawned, 0);
+	atomic_store(&ended, 0);
+	r = gamp_run(leave_much, NULL, &opt);
+	MUST(r == 0, r);
+	MUST(atomic_load(&started) == atomic_load(&armed),
+	    atomic_load(&started));
+	MUST(atomic_load(&ended) == atomic_load(&spawned), atomic_load(&ended));
+}
+
+static void hung(int sig)
+{
+	(void)sig;
+	die(__LINE__, "hung", 0);
+}
+
+int main(int argc, char **argv)
+{
+	const char *scale = getenv("STRESS_SCALE");
+	int runs = (scale ? atoi(scale) : 1) * 100, fds, tasks, nmaps;
+	int64_t size, rss;
+
+	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
+			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	seed |= 1;
+	(void)printf("seed 0x%" PRIx64 "\n", seed);
+	(void)fflush(stdout);
+	(void)signal(SIGALRM, hung);
+	/* Else glibc keeps up to eight arenas per processor. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	fds = entries("/proc/self/fd");
+	tasks = entries("/proc/self/task");
+	for (run_no = 0; run_no < 5; run_no++)
+		once(); /* libc's heap and caches grow to their size */
+	nmaps = maps();
+	size = memory(0);
+	rss = memory(1);
+	for (; run_no < runs; run_no++) {
+		(void)alarm(HANG);
+		once();
+		MUST(entries("/proc/self/fd") == fds, fds);
+		MUST(entries("/proc/self/task") == tasks, tasks);
+	}
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	(void)nmaps; /* they keep books of their own */
+	(void)size;
+	(void)rss;
+#else
+	MUST(maps() <= nmaps + 2, maps() - nmaps);
+	MUST(memory(0) <= size + GROW, memory(0) - size);
+	MUST(memory(1) <= rss + GROW, memory(1) - rss);
+#endif
+	(void)printf("%d runs: maps %+d size %+" PRId64 " rss %+" PRId64 "\n",
+	    runs, maps() - nmaps, memory(0) - size, memory(1) - rss);
+	return 0;
+}
