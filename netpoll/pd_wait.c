@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/fatal.h"
+#include "base/sys.h"
 #include "netpoll/pd_internal.h"
 #include "sched/cancel.h"
 #include "sched/m.h"
@@ -243,6 +244,10 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 	pd->arg = arg;
 	pd->home = m_home();
 	/* Not known to be drained: what is there gives no edge again. */
+	if (!pd->drained) {
+		dir_reset(&pd->dir[MODE_READ]);
+		pd->drained = !sys_ready(pd->sysfd, false);
+	}
 	if (!pd->drained || (rt_load_acquire(&pd->info) & PD_HUP) ||
 	    dir_arm(&pd->dir[MODE_READ], &pd->info,
 		PD_CLOSING | PD_RTIME | PD_HUP) == 0)

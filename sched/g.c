@@ -29,9 +29,12 @@ static struct g *adopt(uint32_t ref)
 {
 	struct g *gp = arena_ctl(ref);
 
+	/* Written before it is read: a page that is read first is the shared
+	 * zero page, and is then copied, at twice the price. */
+	gp->ref = ref;
+	rt_barrier();
 	if (gp->seq == 0)
 		gp->seq = arena_seq(ref);
-	gp->ref = ref;
 	return gp;
 }
 

@@ -113,6 +113,15 @@ static struct g *attend(struct p *pp)
 	return NULL;
 }
 
+/* How many from the global queue: more than one, or a few that yield for ever
+ * keep a thousand waiting; not so many that these wait. */
+static uint32_t room(struct p *pp)
+{
+	uint32_t n = runq_len(&pp->runq[RUNQ_FRESH]);
+
+	return n < RUNQ_SIZE / 2 ? RUNQ_SIZE / 2 - n : 1;
+}
+
 static struct g *from_ticks(struct p *pp)
 {
 	if (rt_unlikely(--pp->clock_tick == 0 ||
@@ -125,7 +134,7 @@ static struct g *from_ticks(struct p *pp)
 	if (rt_unlikely(--pp->global_tick == 0)) {
 		pp->global_tick = GLOBAL_TICK;
 		if (rt_load_relaxed(&sched.nglobal) > 0)
-			return sched_get_global(pp, 1);
+			return sched_get_global(pp, room(pp));
 	}
 	return NULL;
 }
@@ -468,6 +477,7 @@ static inline void execute(struct m *mp, struct g *gp)
 	gp->woken = false;
 	gp->home = m_p(mp)->id;
 	mp->curg = gp;
+	rt_store_relaxed(&mp->picking, 0);
 	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
 		rt_store_relaxed(&mp->blocking, 1);
 	san_asan_leave(&mp->san, G_SAN(gp), 0);
@@ -475,6 +485,7 @@ static inline void execute(struct m *mp, struct g *gp)
 	ctx_switch(&mp->ctx, &gp->ctx);
 	san_asan_arrive(&mp->san);
 	mp->curg = NULL;
+	rt_store_relaxed(&mp->picking, 1);
 	if (rt_unlikely(rt_load_relaxed(&mp->blocking)))
 		rt_store_relaxed(&mp->blocking, 0);
 }

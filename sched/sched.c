@@ -11,7 +11,7 @@
 #include "sched/sched.h"
 #include "sched/wake.h"
 
-#define GFREE_MAX 64 /* dead Gs that a P keeps */
+#define GFREE_MAX 256 /* dead Gs that a P keeps */
 
 struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
 
@@ -81,8 +81,7 @@ void sched_put_global(struct g_list *batch)
 	rt_unlock(&sched.lock);
 }
 
-/* One to run, and a fair share of the rest for pp's rings (which are empty
- * when max > 1). */
+/* One to run, and a fair share of the rest for pp's rings. */
 struct g *sched_get_global_locked(struct p *pp, uint32_t max)
 {
 	uint32_t all = nglobal_locked(), n = all / sched.nprocs + 1;

@@ -116,6 +116,12 @@ static void look(int64_t now)
 		wake_global(); /* a thread could not be had before */
 }
 
+static void trim_timers(void)
+{
+	for (uint32_t i = 0; i < sched.nprocs; i++)
+		timers_trim(&sched.ps[i].timers);
+}
+
 /* Sleeps until a P runs.  Before that, memory that was not used for a REST
  * goes back. */
 static void rest(void)
@@ -139,8 +145,7 @@ static void rest(void)
 		while (rt_load_relaxed(&sched.npidle) == sched.nprocs &&
 		    arena_trim(TRIM_BATCH, g_read_seq))
 			;
-		for (uint32_t i = 0; i < sched.nprocs; i++)
-			timers_trim(&sched.ps[i].timers);
+		trim_timers();
 		m_reap();
 		trimmed = true;
 	}
@@ -170,6 +175,7 @@ static void *sysmon_main(void *arg)
 			more = arena_trim(TRIM_BATCH, g_read_seq);
 		if (!more && now - marked >= TRIM_EVERY) {
 			arena_mark();
+			trim_timers();
 			marked = now;
 		}
 	}

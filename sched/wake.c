@@ -92,6 +92,8 @@ void wakep(void)
 
 void wake_submitted(struct p *pp, bool lone)
 {
+	if (pp->alone)
+		return; /* the caller has the only P */
 	hard_point();
 	rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */
 	if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */

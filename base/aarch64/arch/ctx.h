@@ -4,7 +4,8 @@
  *
  * As on x86-64 (see there): inlined, a branch instead of a return.  x19 and
  * x29 are carried by hand, the rest are clobbers; of v8 to v15 only the low
- * halves are callee-saved, and the compiler saves what it must.
+ * halves are callee-saved, and the compiler saves what it must.  x18 is an
+ * ordinary scratch register on Linux.
  */
 #ifndef RT_BASE_CTX_H
 #define RT_BASE_CTX_H
@@ -34,13 +35,14 @@ static inline __attribute__((always_inline)) void ctx_switch(
 			 : "+r"(f), "+r"(t)
 			 :
 			 : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9",
-			 "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
-			 "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27",
-			 "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6",
-			 "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14",
-			 "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22",
-			 "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
-			 "v31", "memory", "cc");
+			 "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+			 "x17", "x18", "x20", "x21", "x22", "x23", "x24",
+			 "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2",
+			 "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10",
+			 "v11", "v12", "v13", "v14", "v15", "v16", "v17",
+			 "v18", "v19", "v20", "v21", "v22", "v23", "v24",
+			 "v25", "v26", "v27", "v28", "v29", "v30", "v31",
+			 "memory", "cc");
 }
 
 /* Where every goroutine begins: entry.S. */
