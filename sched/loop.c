@@ -499,6 +499,13 @@ static inline struct g *yield_to(struct p *pp, struct g *gp)
 	if (rt_unlikely(rt_load_relaxed(&sched.nglobal) > 0) && p_empty(pp))
 		next = sched_get_global(pp, RUNQ_SIZE / 2);
 	p_put(pp, gp);
+	/* Nothing is due: the short way to what find_runnable would find. */
+	if (!next && pp->clock_tick > 1 && pp->global_tick > 1 &&
+	    !rt_load_relaxed(&pp->attention)) {
+		pp->clock_tick--;
+		pp->global_tick--;
+		next = p_get(pp);
+	}
 	return next;
 }
 

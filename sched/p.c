@@ -70,6 +70,15 @@ void p_read_inbox(struct p *pp)
 		p_put(pp, gp);
 }
 
+struct g *p_get_rest(struct p *pp)
+{
+	struct g *gp;
+
+	p_read_inbox(pp);
+	gp = runq_get(&pp->runq[RUNQ_WOKEN], pp->alone);
+	return gp ? gp : runq_get(&pp->runq[RUNQ_FRESH], pp->alone);
+}
+
 /*
  * runnext may move to a ring between our looks at the two, so the tails are
  * read again: if they did not move, all was seen at one moment.

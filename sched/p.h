@@ -29,7 +29,7 @@
 #include "sched/timer.h"
 
 #define GLOBAL_TICK	61 /* picks between looks at the global queue */
-#define CLOCK_TICK	16 /* picks between looks at the clock */
+#define CLOCK_TICK	32 /* picks between looks at the clock */
 #define FRESH_TICK	8  /* picks between looks at the fresh ring first */
 #define POLL_GAP	(NS_PER_MS / 2) /* a busy P polls this often */
 #define SLICE		(10 * NS_PER_MS)
@@ -110,22 +110,23 @@ static inline struct g *p_get_next(struct p *pp)
 	return gp;
 }
 
+/* Owner.  The rare half of p_get_ring. */
+struct g *p_get_rest(struct p *pp);
+
 /* Owner.  From the rings, or the inbox when they are empty. */
 static inline struct g *p_get_ring(struct p *pp)
 {
-	int first = rt_load_relaxed(&pp->tick) % FRESH_TICK == 0 ?
-	    RUNQ_FRESH :
-	    RUNQ_WOKEN;
-	struct g *gp = runq_get(&pp->runq[first], pp->alone);
+	struct runq *w = &pp->runq[RUNQ_WOKEN], *f = &pp->runq[RUNQ_FRESH];
+	struct g *gp = NULL;
 
+	if (rt_load_relaxed(&w->head) != rt_load_relaxed(&w->tail) &&
+	    (rt_load_relaxed(&pp->tick) % FRESH_TICK != 0 ||
+		rt_load_relaxed(&f->head) == rt_load_relaxed(&f->tail)))
+		gp = runq_get(w, pp->alone);
 	if (!gp)
-		gp = runq_get(&pp->runq[!first], pp->alone);
-	if (!gp && rt_load_relaxed(&pp->inbox) != 0) {
-		p_read_inbox(pp);
-		gp = runq_get(&pp->runq[RUNQ_WOKEN], pp->alone);
-		if (!gp) /* woken ones are usual, not certain */
-			gp = runq_get(&pp->runq[RUNQ_FRESH], pp->alone);
-	}
+		gp = runq_get(f, pp->alone);
+	if (rt_unlikely(!gp)) /* thieves, or all is in the inbox */
+		gp = p_get_rest(pp);
 	if (gp)
 		rt_store_relaxed(&pp->ring_picks,
 		    rt_load_relaxed(&pp->ring_picks) + 1);
@@ -145,6 +146,17 @@ static inline struct g *p_get(struct p *pp)
 	}
 	gp = p_get_next(pp);
 	return gp ? gp : p_get_ring(pp);
+}
+
+/* Owner.  Has it anything to run?  The likely places first. */
+static inline bool p_has_local(struct p *pp)
+{
+	struct runq *f = &pp->runq[RUNQ_FRESH], *w = &pp->runq[RUNQ_WOKEN];
+
+	return rt_load_relaxed(&f->head) != rt_load_relaxed(&f->tail) ||
+	    rt_load_relaxed(&pp->runnext) != 0 ||
+	    rt_load_relaxed(&w->head) != rt_load_relaxed(&w->tail) ||
+	    rt_load_relaxed(&pp->inbox) != 0;
 }
 
 /* Any thread.  Never a false yes: see p.c. */

@@ -50,7 +50,7 @@ void rt_yield(void)
 	struct p *pp = m_p(mp);
 
 	/* Nobody else here: go on, but let the clock be looked at. */
-	if (rt_likely(pp->clock_tick > 1) && p_empty(pp) &&
+	if (!p_has_local(pp) && pp->clock_tick > 1 &&
 	    rt_load_relaxed(&sched.nglobal) == 0 &&
 	    !rt_load_relaxed(&pp->attention)) {
 		pp->clock_tick--;

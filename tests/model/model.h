@@ -9,6 +9,8 @@
  *	b	both (default), with the sizes that the model states
  *	k	full search of what is known to fail (MODEL_KNOWN)
  *
+ * MODEL_ONLY=word in the environment: only scenarios with that word.
+ *
  * Relacy seeds each random iteration with its number, so what it prints as
  * "iteration" when it fails is the seed: `model_x r 1 <seed>` replays it.
  */
@@ -92,6 +94,8 @@ template <class M> static bool model_search(rl::test_params &p, bool full)
 template <class M>
 static void model_run(const char *what, unsigned bound, unsigned thousands)
 {
+	const char *only = getenv("MODEL_ONLY");
+
 	for (const char *how = "fr"; *how; how++) {
 		unsigned size = *how == 'f' ? bound : thousands;
 		rl::test_params p;
@@ -102,6 +106,8 @@ static void model_run(const char *what, unsigned bound, unsigned thousands)
 		double took;
 		bool ok;
 
+		if (only && !strstr(what, only))
+			continue;
 		if (size == MODEL_KNOWN && model_args.how == 'k')
 			size = 2;
 		else if (size == 0 || size == MODEL_KNOWN ||

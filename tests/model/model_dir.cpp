@@ -43,7 +43,7 @@ enum who {
 	ARM = 32,    /* arms a start instead of a reader */
 	STOP = 64,   /* the runtime stops: pd_stop_all */
 	HUP = 128,   /* the event says hang-up as well */
-	AGAIN = 256, /* the cancelled reader reads again */
+	AGAIN = 256, /* the cancelled or late reader reads again */
 };
 
 static struct world {
@@ -193,6 +193,14 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			world.g.uncancellable = true;
 			got = read_once(); /* I3: the next reader */
 		}
+		while (got == -ETIMEDOUT && (WHO & AGAIN)) {
+			struct pd *pd;
+
+			RL_ASSERT(pd_begin(fd, &pd) == 0);
+			RL_ASSERT(pd_set_deadline(pd, MODE_READ, 0) == 0);
+			pd_end(pd);
+			got = read_once();
+		}
 	}
 	void event()
 	{
@@ -273,6 +281,8 @@ int main(int argc, char **argv)
 	run<3>(READER | WRITER | CLOSER, "read, event, close", 2, 20);
 	run<3>(READER | TIMEOUT | CLOSER, "read, deadline, close", 2, 20);
 	run<3>(READER | CANCEL | CLOSER, "read, cancel, close", 2, 20);
+	run<3>(READER | WRITER | TIMEOUT | AGAIN,
+	    "read, event, deadline, read again", 2, 20);
 	run<2>(READER | CANCEL, "read, cancel", 4, 20);
 	run<3>(READER | WRITER | CANCEL, "read, event, cancel", 2, 20);
 	run<3>(READER | WRITER | CANCEL | AGAIN, "read, event, cancel, read again", MODEL_KNOWN, 0);

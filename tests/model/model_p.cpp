@@ -16,7 +16,6 @@ void hard_point(void) {}
 bool hard_chance(uint32_t) { return false; }
 
 #include "sched/runq.c"
-#undef SLOT
 #include "sched/p.c"
 
 enum { NG = 6 };
@@ -85,6 +84,62 @@ struct empty : rl::test_suite<empty, 2> {
 	}
 };
 
+/* E1, with the inbox: what is sent to a P is in it until it is got. */
+struct inbox : rl::test_suite<inbox, 2> {
+	void before()
+	{
+		make();
+		p_send(&w->p[0], &w->g[1]);
+	}
+	~inbox() { room.destroy(); }
+	void thread(unsigned self)
+	{
+		if (self == 0)
+			p_read_inbox(&w->p[0]);
+		else
+			RL_ASSERT(!p_empty(&w->p[0])); /* E1 */
+	}
+	void after()
+	{
+		take(p_get(&w->p[0]));
+		RL_ASSERT(p_empty(&w->p[0]));
+	}
+};
+
+/* E2, with the inbox: two send, the owner gets, a thief steals. */
+struct send : rl::test_suite<send, 3> {
+	void before() { make(); }
+	~send() { room.destroy(); }
+	void thread(unsigned self)
+	{
+		struct g *gp;
+
+		switch (self) {
+		case 0:
+			p_send(&w->p[0], &w->g[1]);
+			if ((gp = p_steal(&w->p[1], &w->p[0], true)))
+				take(gp);
+			break;
+		case 1:
+			p_send(&w->p[0], &w->g[2]);
+			p_send(&w->p[0], &w->g[3]);
+			break;
+		case 2:
+			for (int i = 0; i < 2; i++)
+				if ((gp = p_get(&w->p[0])))
+					take(gp);
+		}
+	}
+	void after()
+	{
+		for (int i = 0; i < 2; i++)
+			while (struct g *gp = p_get(&w->p[i]))
+				take(gp);
+		for (int i = 1; i <= 3; i++)
+			RL_ASSERT(w->seen[i] == 1);
+	}
+};
+
 /* E2: a thief that takes runnext as well. */
 struct steal : rl::test_suite<steal, 2> {
 	void before() { make(); }
@@ -126,5 +181,7 @@ int main(int argc, char **argv)
 	looks = 2;
 	model_run<empty>("empty, twice", 2, 50);
 	model_run<steal>("steal", 2, 50);
+	model_run<struct send>("send", 2, 50);
+	model_run<inbox>("empty, inbox", MODEL_KNOWN, 0);
 	model_done();
 }

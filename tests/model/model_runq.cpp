@@ -32,7 +32,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		if (SHAPE == REUSE) /* start at the end of the ring */
 			for (int i = 0; i < 3; i++) {
 				(void)runq_put(&q[0], (struct g *)1);
-				(void)runq_get(&q[0]);
+				(void)runq_get(&q[0], false);
 			}
 	}
 	void take(struct g *gp)
@@ -49,7 +49,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	void get(struct runq *from)
 	{
-		if (struct g *gp = runq_get(from))
+		if (struct g *gp = runq_get(from, false))
 			take(gp);
 	}
 	void owner()
@@ -68,7 +68,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		if (SHAPE == CHAIN && self == 1)
 			get(&q[1]);
 		else
-			while (struct g *gp = runq_get(&q[self]))
+			while (struct g *gp = runq_get(&q[self], false))
 				take(gp);
 	}
 	void thread(unsigned self)
@@ -82,7 +82,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		for (int i = 0; i < 3; i++) {
 			RL_ASSERT(runq_len(&q[i]) <= RUNQ_SIZE);
-			while (struct g *gp = runq_get(&q[i]))
+			while (struct g *gp = runq_get(&q[i], false))
 				take(gp);
 		}
 		for (uintptr_t i = 1; i <= N; i++)

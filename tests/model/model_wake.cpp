@@ -12,7 +12,7 @@
  *		it; M1 runs out of work meanwhile (W1 F1 R1 R2, S1 S2 F2 S3)
  *	pair	the same with two children that need each other's M
  *		(wake_found)
- *	foreign	a thread that is no M queues globally; all Ms go idle
+ *	foreign	threads that are no M queue globally; all Ms go idle
  *	start	M0 alone; the others must be started; with and without a
  *		thread to be had (start_failed)
  *	timer	a goroutine arms a timer and ends; nobody has work: the M in the
@@ -28,7 +28,6 @@ void hard_point(void) {}
 bool hard_chance(uint32_t) { return false; }
 
 #include "sched/runq.c"
-#undef SLOT
 #include "sched/p.c"
 #include "sched/wake.c"
 #include "sched/park.c"
@@ -205,7 +204,8 @@ static void run_pair(int g)
 	begun(g);
 	if (g == 0)
 		queue(1, 2);
-	wait_for(g == 2 ? 1 : g + 1); /* all three run at once */
+	for (int i = 0; i < 3; i++) /* all three run at once */
+		wait_for(i);
 }
 static void run_foreign(int g)
 {
@@ -275,9 +275,12 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		struct m *mp = &w->m[self];
 
-		if (SHAPE == FOREIGN && self == (unsigned)(MS + SPARES)) {
-			queue(0, 0);
-			queue(1, 1);
+		if (SHAPE == FOREIGN && self >= (unsigned)(MS + SPARES)) {
+			int who = (int)self - MS - SPARES;
+
+			queue(who, who);
+			if (THREADS == MS + SPARES + 1)
+				queue(1, 1);
 			return;
 		}
 		if (self >= (unsigned)MS) { /* until m_start */
@@ -321,6 +324,7 @@ int main(int argc, char **argv)
 	run<3>(PAIR, 3, 3, 0, "pair", 0, 20);
 	run<2>(FOREIGN, 1, 1, 0, "foreign, 1 M", 2, 20);
 	run<3>(FOREIGN, 2, 2, 0, "foreign, 2 Ms", 1, 20);
+	run<3>(FOREIGN, 1, 1, 0, "two foreign, 1 M", 2, 20);
 	run<2>(LOCAL, 2, 1, 1, "start", 1, 10);
 	run<3>(PAIR, 3, 1, 2, "start a pair", 0, 10);
 	run<2>(FOREIGN, 2, 1, 0, "start fails", 2, 20);

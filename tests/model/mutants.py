@@ -19,25 +19,30 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CXX = os.environ.get("CXX", "g++")
-FLAGS = ["-std=c++17", "-O1", "-fpermissive", "-w", "-DRT_MODEL",
+FLAGS = ["-std=c++17", "-O0", "-fpermissive", "-w", "-DRT_MODEL",
          "-U_FORTIFY_SOURCE", "-ffunction-sections", "-Wl,--gc-sections"]
+INCLUDE = ["-I" + ROOT, "-I" + ROOT + "/include", "-I" + ROOT + "/base/x86_64"]
 LIMIT = 60  # seconds: a mutant that hangs is killed, too
 
-# name, file, old, new, model
+# -O0: most of the time goes into compiling, and mutants die young.
+# Not here, because Relacy cannot tell the difference:
+#	runq_put's acquire of head: a load never returns what is stored later.
+#	fdmu_open by a plain store: nobody is counted on a closed descriptor.
+#	S3 only by spinners: with several Ps every M spins before it gives up,
+#	with one there is only the global queue, whose lock covers it.
+
+# name, file, old, new, model [, scenario [, old, new]...]
 MUTANTS = [
-    ("runq: put publishes the tail relaxed", "sched/runq.c",
+    ("runq: put publishes the tail relaxed", "sched/runq.h",
      "rt_store_release(&q->tail, t + 1); /* P1 */",
      "rt_store_relaxed(&q->tail, t + 1);", "runq"),
     ("runq: steal reads the tail relaxed", "sched/runq.c",
      "rt_load_acquire(&victim->tail) - h; /* P1 */",
      "rt_load_relaxed(&victim->tail) - h;", "runq"),
-    ("runq: put reads the head relaxed", "sched/runq.c",
-     "rt_load_acquire(&q->head); /* P2 */",
-     "rt_load_relaxed(&q->head);", "runq"),
     ("runq: steal claims by a store", "sched/runq.c",
      "if (rt_cas_acqrel(&victim->head, &h, h + n)) /* P2, I3 */",
      "rt_store_release(&victim->head, h + n);", "runq"),
-    ("runq: get claims by a store", "sched/runq.c",
+    ("runq: get claims by a store", "sched/runq.h",
      "if (rt_cas_acqrel(&q->head, &h, h + 1)) /* I3 */",
      "rt_store_release(&q->head, h + 1);", "runq"),
     ("runq: steal runs one and drops the rest", "sched/runq.c",
@@ -53,11 +58,26 @@ MUTANTS = [
     ("p: empty reads runnext relaxed", "sched/p.c",
      "uintptr_t next = rt_load_acquire(&pp->runnext);",
      "uintptr_t next = rt_load_relaxed(&pp->runnext);", "p"),
-    ("p: empty reads the heads last", "sched/p.c",
-     "return ha == ta && hb == tb && next == 0;",
-     "return rt_load_acquire(&a->head) == ta &&\n"
-     "\t\t\t    rt_load_acquire(&b->head) == tb && next == 0;", "p"),
-    ("p: runnext is taken by a store", "sched/p.c",
+    ("p: empty reads runnext first", "sched/p.c",
+     "uint32_t ha = rt_load_acquire(&a->head);",
+     "uintptr_t next = rt_load_acquire(&pp->runnext);
+"
+     "		uint32_t ha = rt_load_acquire(&a->head);",
+     "p", "empty",
+     "uintptr_t next = rt_load_acquire(&pp->runnext);
+
+", "
+"),
+    ("p: the inbox is taken by a store", "sched/p.c",
+     "gp = (struct g *)rt_swap_acqrel(&pp->inbox, 0);",
+     "gp = (struct g *)rt_load_acquire(&pp->inbox),
+"
+     "		rt_store_release(&pp->inbox, 0);", "p", "send"),
+    ("p: the inbox is filled by a store", "sched/p.c",
+     "while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)gp));",
+     "while (rt_store_release(&pp->inbox, (uintptr_t)gp), false);",
+     "p", "send"),
+    ("p: runnext is taken by a store", "sched/p.h",
      "gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);",
      "gp = (struct g *)rt_load_acquire(&pp->runnext);\n"
      "\trt_store_release(&pp->runnext, 0);", "p"),
@@ -65,107 +85,98 @@ MUTANTS = [
      "if (gp)\n\t\tp_put(pp, gp);", ";", "p"),
 
     ("dir: F1 removed", "netpoll/dir.c",
-     "rt_fence_seqcst(); /* F1, pairs with F2 */", ";", "dir"),
+     "rt_fence_seqcst(); /* F1, pairs with F2 */", ";", "dir", "read, close"),
     ("dir: F2 removed", "netpoll/pd_deadline.c",
-     "\t\t;\n\trt_fence_seqcst();", "\t\t;", "dir"),
+     "\t\t;\n\trt_fence_seqcst();", "\t\t;", "dir", "read, close"),
     ("dir: evict removes READY", "netpoll/dir.c",
      "if (s == DIR_READY || (s == DIR_NIL && to == DIR_NIL))",
      "if ((s == DIR_READY && to == DIR_READY) ||\n"
-     "\t\t    (s == DIR_NIL && to == DIR_NIL))", "dir"),
+     "\t\t    (s == DIR_NIL && to == DIR_NIL))", "dir", "deadline, read again"),
     ("dir: commit stores", "netpoll/dir.c",
      "return rt_cas_acqrel(&d->sem, &s, (uintptr_t)gp);",
-     "rt_store_release(&d->sem, (uintptr_t)gp);\n\treturn s;", "dir"),
+     "rt_store_release(&d->sem, (uintptr_t)gp);\n\treturn s;", "dir", "read, event"),
     ("dir: the waiter does not look at info", "netpoll/dir.c",
      "return rt_load_relaxed(info) & stop ? -ECANCELED :",
-     "return 0 ? -ECANCELED :", "dir"),
+     "return 0 ? -ECANCELED :", "dir", "read, close"),
     ("dir: notify leaves an armed start READY", "netpoll/dir.c",
      "next = s == DIR_ARMED ? (uintptr_t)DIR_NIL : to;",
-     "next = s == DIR_ARMED ? s : to;", "dir"),
+     "next = s == DIR_ARMED ? s : to;", "dir", "arm, event"),
     ("dir: cancelled while about to park, and not told", "netpoll/dir.c",
      "if (s != (uintptr_t)gp && s != DIR_WAIT)",
-     "if (s != (uintptr_t)gp)", "dir"),
+     "if (s != (uintptr_t)gp)", "dir", "read, cancel"),
     ("dir: the canceller does not look at waits", "sched/cancel.c",
-     "if (w)\n\t\tw->fn(w, gp);", ";", "dir"),
+     "if (w)\n\t\tw->fn(w, gp);", ";", "dir", "read, cancel"),
     ("dir: C2 after the announcement removed", "netpoll/pd_wait.c",
-     "if (!g_cancelled(gp)", "if (true", "dir"),
+     "if (!g_cancelled(gp)", "if (true", "dir", "read, cancel"),
     ("dir: an event after a close is not told apart", "netpoll/pd_deadline.c",
-     "publish(pd, 0, PD_CLOSING);\n", "\n", "dir"),
+     "publish(pd, 0, PD_CLOSING);\n", "\n", "dir", "read, close"),
     ("dir: stop and arm both start", "netpoll/dir.c",
      "uintptr_t s = DIR_ARMED;\n\n\treturn rt_cas_acqrel(&d->sem, &s, "
      "(uintptr_t)DIR_NIL);",
-     "return rt_swap_acqrel(&d->sem, (uintptr_t)DIR_NIL) != 77;", "dir"),
+     "return rt_swap_acqrel(&d->sem, (uintptr_t)DIR_NIL) != 77;", "dir", "arm, event, stop"),
 
     ("fdmutex: unlock forgets LAST", "netpoll/fdmutex.c",
-     "last = (w & CLOSED) && REFS(w) == 1;", "last = false;", "fdmutex"),
+     "last = (w & CLOSED) && REFS(w) == 1;", "last = false;", "fdmutex", "stale"),
     ("fdmutex: LAST is decided before closing", "netpoll/fdmutex.c",
      "return (w & CLOSED) && REFS(w) == 1 ? FDMU_LAST : FDMU_OK;",
-     "return REFS(w) == 1 ? FDMU_LAST : FDMU_OK;", "fdmutex"),
+     "return REFS(w) == 1 ? FDMU_LAST : FDMU_OK;", "fdmutex", "stale"),
     ("fdmutex: LAST one user early", "netpoll/fdmutex.c",
      "last = (w & CLOSED) && REFS(w) == 1;",
-     "last = (w & CLOSED) && REFS(w) <= 2;", "fdmutex"),
+     "last = (w & CLOSED) && REFS(w) <= 2;", "fdmutex", "stale"),
     ("fdmutex: the lock does not exclude", "netpoll/fdmutex.c",
-     "if (!(w & LOCKED(mode))) {", "if (true) {", "fdmutex"),
+     "if (!(w & LOCKED(mode))) {", "if (true) {", "fdmutex", "two readers"),
     ("fdmutex: unlock posts nobody", "netpoll/fdmutex.c",
      "return last ? FDMU_LAST_POST : FDMU_POST;",
-     "return last ? FDMU_LAST : FDMU_OK;", "fdmutex"),
+     "return last ? FDMU_LAST : FDMU_OK;", "fdmutex", "two readers"),
     ("fdmutex: close posts nobody", "netpoll/fdmutex.c",
      "waiters[MODE_READ] = (uint32_t)WAITS(w, MODE_READ);",
-     "waiters[MODE_READ] = 0;", "fdmutex"),
-    ("fdmutex: a reopening forgets stale users", "netpoll/fdmutex.c",
-     "while (!rt_cas_acqrel(mu, &w, w & ~CLOSED))\n\t\t;",
-     "rt_store_release(mu, w & ~CLOSED);", "fdmutex"),
+     "waiters[MODE_READ] = 0;", "fdmutex", "readers, close"),
     ("fdmutex: the lock orders nothing", "netpoll/fdmutex.c",
      "} while (!rt_cas_acqrel(mu, &w, next));\n\treturn w & LOCKED(mode)",
      "} while (!rt_cas_relaxed(mu, &w, next));\n\treturn w & LOCKED(mode)",
-     "fdmutex"),
+     "fdmutex", "two readers"),
 
     ("wake: F1 removed (a P's queue)", "sched/wake.c",
      "rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */\n"
      "\tif (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */",
-     "if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */", "wake"),
+     "if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */", "wake", "local"),
     ("wake: F1 removed (the global queue)", "sched/wake.c",
      "rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */\n"
      "\tif (rt_load_relaxed(&sched.nspinning) == 0 &&",
-     "if (rt_load_relaxed(&sched.nspinning) == 0 &&", "wake"),
+     "if (rt_load_relaxed(&sched.nspinning) == 0 &&", "wake", "foreign"),
     ("wake: F2 removed", "sched/loop.c",
-     "rt_fence_seqcst(); /* F2, pairs with F1 in wake.c */", ";", "wake"),
+     "rt_fence_seqcst(); /* F2, pairs with F1 in wake.c */", ";", "wake", "local"),
     ("wake: S3 skipped", "sched/loop.c",
-     "if (!work_somewhere())\n\t\treturn false;", "return false;", "wake"),
-    ("wake: S3 only by spinners", "sched/loop.c",
-     "if (mp->spinning) {\n\t\tmp->spinning = false;\n"
-     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1); /* S2 */\n\t}",
-     "if (!mp->spinning)\n\t\treturn false;\n"
-     "\tmp->spinning = false;\n"
-     "\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake"),
+     "if (!work_somewhere())\n\t\treturn false;", "return false;", "wake", "local"),
     ("wake: found does not wake", "sched/wake.c",
      "/* Another may have counted on us: R1 and R2 on its behalf. */\n"
-     "\twake_global();", "", "wake"),
+     "\twake_global();", "", "wake", "pair"),
     ("wake: found forgets to count", "sched/wake.c",
      "mp->spinning = false;\n\t(void)rt_sub_seqcst(&sched.nspinning, 1);",
      "mp->spinning = false;", "wake"),
     ("wake: a failed wake-up keeps its count", "sched/wake.c",
      "if (!pp) /* under the lock: trap 44 */\n"
-     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n", "", "wake"),
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n", "", "wake", "foreign"),
     ("wake: a failed wake-up undone outside of the lock", "sched/wake.c",
      "if (!pp) /* under the lock: trap 44 */\n"
      "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n"
      "\trt_unlock(&sched.lock);",
      "rt_unlock(&sched.lock);\n\tif (!pp)\n"
-     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake"),
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake", "two foreign"),
     ("wake: a start that fails keeps its count", "sched/wake.c",
      "if (spinning) /* under the lock: trap 44 */\n"
-     "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake"),
+     "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake", "pair"),
     ("wake: a start that fails loses the P", "sched/wake.c",
-     "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake"),
+     "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake", "pair"),
     ("wake: the M in the poller is not told", "sched/wake.c",
-     "if (polls)\n\t\tsched_poller->wake();", "if (polls)\n\t\t;", "wake"),
+     "if (polls)\n\t\tsched_poller->wake();", "if (polls)\n\t\t;", "wake", "local"),
     ("wake: S1 after S3", "sched/sched.c",
      "(void)rt_add_seqcst(&sched.npidle, 1); /* S1 */", ";", "wake"),
     ("wake: the poller is not told of a timer", "sched/loop.c",
-     "wake_poller(timers_next(&pp->timers));", ";", "wake"),
+     "wake_poller(timers_next(&pp->timers));", ";", "wake", "timer"),
     ("wake: the poller does not fence before the timers", "sched/loop.c",
      "rt_store_relaxed(&sched.poll_until, NEVER);\n\trt_fence_seqcst();",
-     "rt_store_relaxed(&sched.poll_until, NEVER);", "wake"),
+     "rt_store_relaxed(&sched.poll_until, NEVER);", "wake", "timer"),
 
     ("sleep: C2 in the commit removed", "sched/sleep.c",
      "return !(cancellable &&", "return !(false &&", "sleep"),
@@ -202,7 +213,7 @@ MUTANTS = [
      "if (rt_unlikely(rt_load_relaxed(&mp->flags)))\n"
      "\t\tmp = m_enter_slow(mp);", "", "retake"),
     ("retake: no fence in fence mode", "sched/blocking.c",
-     "rt_fence_seqcst(); /* instead of the membarrier */", ";", "retake"),
+     "rt_fence_seqcst(); /* instead of the membarrier */", ";", "retake", "fence mode"),
     ("retake: a withdrawn request stays", "sched/blocking.c",
      "rt_store_relaxed(&mp->flags, flags);\n\t\treturn false;",
      "return false;", "retake"),
@@ -210,38 +221,54 @@ MUTANTS = [
 
 
 def attempt(work, number, mutant):
-    name, path, old, new, model = mutant
+    path, model = mutant[1], mutant[4]
+    only = mutant[5] if len(mutant) > 5 else ""
+    edits = [mutant[2:4]] + [mutant[i:i + 2] for i in range(6, len(mutant), 2)]
     top = os.path.join(work, str(number))
     exe = os.path.join(top, "model")
     begin = time.monotonic()
     with open(os.path.join(ROOT, path), encoding="utf-8") as f:
         text = f.read()
-    if text.count(old) != 1:
-        return "alive", "old text found %d times" % text.count(old), 0.0
+    for old, new in edits:
+        at = text.rfind(old) if old != edits[0][0] else text.find(old)
+        if at < 0 or (old == edits[0][0] and text.count(old) != 1):
+            return "alive", "old text: %d times" % text.count(old), 0.0
+        text = text[:at] + new + text[at + len(old):]
     shadow = os.path.join(top, path)
     os.makedirs(os.path.dirname(shadow))
     with open(shadow, "w", encoding="utf-8") as f:
-        f.write(text.replace(old, new))
+        f.write(text)
     build = subprocess.run(
-        [CXX] + FLAGS + ["-I" + top, "-I" + ROOT, "-I" + ROOT + "/include",
-                         "-I" + ROOT + "/base/x86_64",
-                         ROOT + "/tests/model/model_%s.cpp" % model,
-                         "-o", exe],
+        [CXX] + FLAGS + ["-include", os.path.join(work, "pch.h"), "-I" + top]
+        + INCLUDE + [ROOT + "/tests/model/model_%s.cpp" % model, "-o", exe],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:
         return "alive", "does not build:\n" + build.stdout[:800], 0.0
     try:
         with open(exe + ".out", "w+", encoding="utf-8", errors="replace") as f:
-            run = subprocess.run([exe], stdout=f, stderr=f, timeout=LIMIT)
+            run = subprocess.run([exe], stdout=f, stderr=f, timeout=LIMIT,
+                                 env=dict(os.environ, MODEL_ONLY=only))
             f.seek(0)
-            failed = [line for line in f if "FAILED" in line]
+            text = f.read()
         killed = run.returncode != 0
+        failed = [s for s in text.splitlines() if "FAILED" in s]
         why = failed[0].strip() if failed else "exit %d" % run.returncode
+        if not text:
+            killed, why = False, "no such scenario: " + only
     except subprocess.TimeoutExpired:
         killed, why = True, "no end in %d s" % LIMIT
     if not KEEP:
         shutil.rmtree(top)
     return ("killed" if killed else "alive"), why, time.monotonic() - begin
+
+
+def precompile(work):
+    """Relacy's headers are a third of the compile time."""
+    head = os.path.join(work, "pch.h")
+    with open(head, "w", encoding="utf-8") as f:
+        f.write('#include "tests/model/atomic_relacy.h"\n')
+    subprocess.run([CXX] + FLAGS + INCLUDE + ["-x", "c++-header", head,
+                                              "-o", head + ".gch"], check=True)
 
 
 def main():
@@ -258,6 +285,7 @@ def main():
     alive = 0
     work = tempfile.mkdtemp(prefix="gamp-mutants-")
     begin = time.monotonic()
+    precompile(work)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         results = pool.map(lambda m: attempt(work, m[0], m[1]),
                            list(enumerate(todo)))
