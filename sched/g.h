@@ -164,6 +164,9 @@ struct g *g_find(int64_t id);
 /* Calls fn for every goroutine that lives (it may exit meanwhile). */
 void g_each(void (*fn)(struct g *gp, int64_t id, void *arg), void *arg);
 
+/* No thread runs any more, and the arena goes next. */
+void g_fini(void);
+
 /* For arena_trim. */
 uint64_t g_read_seq(void *ctl);
 

@@ -311,5 +311,6 @@ void sched_stop(void)
 	} while (n > 0);
 	sched_poller->fini();
 	ps_fini();
+	g_fini();
 	arena_fini();
 }

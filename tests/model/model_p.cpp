@@ -26,7 +26,7 @@ static struct world {
 	struct g g[NG + 1];
 	int seen[NG + 1];
 } *w;
-static model_room<struct world> room;
+static model_room<struct world> model_world;
 
 struct sched sched;
 static struct m *model_self(void) { return NULL; }
@@ -39,7 +39,7 @@ void sched_put_global(struct g_list *)
 
 static void make(void)
 {
-	w = room.make();
+	w = model_world.make();
 	for (int i = 1; i <= NG; i++)
 		w->g[i].woken = i & 1; /* both rings */
 	rt_store_relaxed(&w->p[0].m, (uintptr_t)&w->m);
@@ -57,7 +57,7 @@ struct empty : rl::test_suite<empty, 2> {
 		make();
 		p_put_next(&w->p[0], &w->g[1]);
 	}
-	~empty() { room.destroy(); }
+	~empty() { model_world.destroy(); }
 	void owner()
 	{
 		struct p *pp = &w->p[0];
@@ -91,7 +91,7 @@ struct inbox : rl::test_suite<inbox, 2> {
 		make();
 		p_send(&w->p[0], &w->g[1]);
 	}
-	~inbox() { room.destroy(); }
+	~inbox() { model_world.destroy(); }
 	void thread(unsigned self)
 	{
 		if (self == 0)
@@ -107,9 +107,9 @@ struct inbox : rl::test_suite<inbox, 2> {
 };
 
 /* E2, with the inbox: two send, the owner gets, a thief steals. */
-struct send : rl::test_suite<send, 3> {
+struct sending : rl::test_suite<sending, 3> {
 	void before() { make(); }
-	~send() { room.destroy(); }
+	~sending() { model_world.destroy(); }
 	void thread(unsigned self)
 	{
 		struct g *gp;
@@ -143,7 +143,7 @@ struct send : rl::test_suite<send, 3> {
 /* E2: a thief that takes runnext as well. */
 struct steal : rl::test_suite<steal, 2> {
 	void before() { make(); }
-	~steal() { room.destroy(); }
+	~steal() { model_world.destroy(); }
 	void thread(unsigned self)
 	{
 		struct p *mine = &w->p[self];
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 	looks = 2;
 	model_run<empty>("empty, twice", 2, 50);
 	model_run<steal>("steal", 2, 50);
-	model_run<struct send>("send", 2, 50);
+	model_run<sending>("send", 2, 50);
 	model_run<inbox>("empty, inbox", MODEL_KNOWN, 0);
 	model_done();
 }

@@ -28,7 +28,7 @@ static struct world {
 	int touched, taken, inside;
 	rl::thread_info_base *thread[3];
 } *w;
-static model_room<struct world> room;
+static model_room<struct world> model_world;
 
 static struct m *model_self(void)
 {
@@ -87,7 +87,7 @@ template <int THREADS>
 struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
-		w = room.make();
+		w = model_world.make();
 		model_make(sched);
 		model_membarrier = fence_all<THREADS>;
 		sched.fence_mode = fence_mode;
@@ -100,7 +100,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	~model()
 	{
-		room.destroy();
+		model_world.destroy();
 		model_destroy(sched);
 	}
 	void touch()

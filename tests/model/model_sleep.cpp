@@ -73,7 +73,7 @@ void rt_ready(struct g *gp)
 	futex_wake(&w->ready, 1);
 }
 
-static model_room<struct world> room;
+static model_room<struct world> model_world;
 
 static int WHO; /* the scenario */
 
@@ -81,7 +81,7 @@ template <int THREADS>
 struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
-		w = room.make();
+		w = model_world.make();
 		model_make(sched);
 		model_now = 1;
 		sched.nprocs = 1;
@@ -95,7 +95,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	static void nudge(void *, uint64_t) {}
 	~model()
 	{
-		room.destroy();
+		model_world.destroy();
 		model_destroy(sched);
 	}
 	void sleeper()

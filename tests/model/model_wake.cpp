@@ -50,7 +50,7 @@ static struct world {
 	bool over;
 	void (*body)(int g);
 } *w;
-static model_room<struct world> room;
+static model_room<struct world> model_world;
 
 static struct m *model_self(void)
 {
@@ -238,7 +238,7 @@ template <int THREADS>
 struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
-		w = room.make();
+		w = model_world.make();
 		model_make(sched);
 		model_now = 1;
 		sched.nprocs = (uint32_t)PS;
@@ -268,7 +268,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	~model()
 	{
-		room.destroy();
+		model_world.destroy();
 		model_destroy(sched);
 	}
 	void thread(unsigned self)
