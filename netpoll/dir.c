@@ -35,10 +35,11 @@ static int announce(
 
 int dir_prepare(struct dir *d, rt_a32 *info, uint32_t stop)
 {
+	uintptr_t s = DIR_WAIT;
 	int r = announce(d, DIR_WAIT, info, stop);
 
-	if (r == -ECANCELED)
-		(void)dir_finish(d);
+	if (r == -ECANCELED) /* not a swap: what has become ready stays (I3) */
+		(void)rt_cas_acqrel(&d->sem, &s, (uintptr_t)DIR_NIL);
 	return r;
 }
 

@@ -53,16 +53,6 @@ static bool may_have_data(struct pd *pd)
 	    (rt_load_acquire(&pd->info) & PD_HUP);
 }
 
-/* 0, or why the read has to end. */
-static int await_read(struct pd *pd, int64_t retry)
-{
-	int r = pd_wait(pd, MODE_READ, retry);
-
-	if (r == 0)
-		pd->drained = false;
-	return r;
-}
-
 static ssize_t read_loop(
     struct pd *pd, const struct iovec *iov, int cnt, size_t want)
 {
@@ -81,10 +71,24 @@ static ssize_t read_loop(
 				return n;
 		}
 		pd->drained = true;
-		n = await_read(pd, NEVER);
+		n = pd_wait(pd, MODE_READ, NEVER);
 		if (n < 0)
 			return n;
 	}
+}
+
+/* A blocking call on fd begins: 0, -ECANCELED, -EPERM; -EBADF comes first. */
+static int begin_call(gamp_fd fd)
+{
+	int r = m_checkpoint();
+	struct pd *pd;
+
+	if (rt_likely(r != -EPERM))
+		return r;
+	if (pd_begin(fd, &pd) < 0)
+		return -EBADF;
+	pd_end(pd);
+	return r;
 }
 
 ssize_t fd_read(gamp_fd fd, const struct iovec *iov, int cnt)
@@ -94,8 +98,9 @@ ssize_t fd_read(gamp_fd fd, const struct iovec *iov, int cnt)
 
 	if (want < 0)
 		return want;
-	if (m_checkpoint())
-		return -ECANCELED;
+	n = begin_call(fd);
+	if (n < 0)
+		return n;
 	n = pd_lock(fd, MODE_READ, &pd);
 	if (n < 0)
 		return n;
@@ -168,8 +173,9 @@ ssize_t fd_write(gamp_fd fd, const struct iovec *iov, int cnt, bool all)
 
 	if (want < 0)
 		return want;
-	if (m_checkpoint())
-		return -ECANCELED;
+	n = begin_call(fd);
+	if (n < 0)
+		return n;
 	n = pd_lock(fd, MODE_WRITE, &pd);
 	if (n < 0)
 		return n;
@@ -195,7 +201,7 @@ static int wait_unsure(struct pd *pd, int mode)
 		dir_reset(&pd->dir[mode]);
 		if (sys_ready(pd->sysfd, mode == MODE_WRITE))
 			return 0;
-		r = mode == MODE_READ ? await_read(pd, NEVER) :
+		r = mode == MODE_READ ? pd_wait(pd, MODE_READ, NEVER) :
 					await_write(pd);
 		if (r < 0)
 			return r;
@@ -207,14 +213,15 @@ int fd_wait(gamp_fd fd, int mode)
 	struct pd *pd;
 	int r;
 
-	if (m_checkpoint())
-		return -ECANCELED;
+	r = begin_call(fd);
+	if (r < 0)
+		return r;
 	r = pd_lock(fd, mode, &pd);
 	if (r < 0)
 		return r;
 	r = pd_check(pd, mode);
 	if (r == 0 && mode == MODE_READ && !may_have_data(pd))
-		r = await_read(pd, NEVER);
+		r = pd_wait(pd, MODE_READ, NEVER);
 	else if (r == 0)
 		r = wait_unsure(pd, mode);
 	pd_unlock(pd, mode);
@@ -263,7 +270,8 @@ static int accept_loop(struct pd *pd)
 		} else if (r == -ECONNABORTED || r == -EPROTO) {
 			continue; /* that one is gone, not the listener */
 		} else if (r != -EAGAIN) {
-			return r;
+			return r == -ENOTSOCK || r == -EOPNOTSUPP ? -EINVAL :
+								    r;
 		}
 		r = pd_wait(pd, MODE_READ, retry);
 		if (r < 0)
@@ -276,8 +284,9 @@ int fd_accept(gamp_fd fd, uint32_t *kind)
 	struct pd *pd;
 	int r;
 
-	if (m_checkpoint())
-		return -ECANCELED;
+	r = begin_call(fd);
+	if (r < 0)
+		return r;
 	r = pd_lock(fd, MODE_READ, &pd);
 	if (r < 0)
 		return r;

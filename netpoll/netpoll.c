@@ -4,6 +4,9 @@
 #include "netpoll/backend.h"
 #include "netpoll/pd.h"
 #include "sched/poller.h"
+#include "sched/sched.h"
+
+#define RETRY NS_PER_MS /* for starts that wait for a free goroutine */
 
 const struct backend *const backend = &backend_epoll;
 
@@ -27,8 +30,15 @@ static void fini(void)
 
 static int poll_events(struct p *pp, int64_t delay, struct g_list *ready)
 {
-	int n = backend->poll(pp, delay, ready);
+	int n;
 
+	pd_retry_starts(pp, ready);
+	if (ready->n > 0)
+		delay = 0;
+	else if (rt_load_relaxed(&sched.starved) &&
+	    (delay < 0 || delay > RETRY))
+		delay = RETRY;
+	n = backend->poll(pp, delay, ready);
 	pd_retry_starts(pp, ready);
 	return n;
 }

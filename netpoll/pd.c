@@ -196,7 +196,7 @@ int pd_begin(gamp_fd fd, struct pd **out)
 {
 	struct pd *pd = pd_at(fd);
 
-	if (!pd)
+	if (!pd || pd_handle(pd) != fd)
 		return -EBADF;
 	switch (fdmu_incref(&pd->mu)) {
 	case FDMU_OK:
@@ -270,6 +270,10 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 	if (!pd)
 		return -EBADF;
 	for (;;) {
+		/* Not even for a moment on the next owner, if it can be helped:
+		 * it would find it busy. */
+		if (pd_handle(pd) != fd)
+			return waited ? -ECANCELED : -EBADF;
 		switch (fdmu_lock(&pd->mu, mode, goroutine)) {
 		case FDMU_OK:
 			if (rt_likely(pd_handle(pd) == fd)) {
@@ -277,7 +281,7 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 				return 0;
 			}
 			pd_unlock(pd, mode);
-			return -EBADF;
+			return waited ? -ECANCELED : -EBADF;
 		case FDMU_BUSY:
 			if (!goroutine)
 				return -EPERM;

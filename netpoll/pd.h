@@ -119,7 +119,8 @@ void pd_unlock(struct pd *pd, int mode);
 /* The holder of the lock.  0: go on; or why not: -ECANCELED, -ETIMEDOUT. */
 int pd_check(struct pd *pd, int mode);
 
-/* The holder of the lock parks until dir may be ready.  0; -ECANCELED,
+/* The holder of the lock parks until dir may be ready (and for a reader, until
+ * `drained` is false, even if it then has to leave).  0; -ECANCELED,
  * -ETIMEDOUT, -EPERM.  retry: look again at that time (NEVER: do not). */
 int pd_wait(struct pd *pd, int mode, int64_t retry);
 

@@ -98,7 +98,7 @@ int pd_set_deadline(struct pd *pd, int mode, int64_t t)
 		return -EBADF;
 	}
 	pd->deadline[mode] = t;
-	if (t < pd->armed[mode] && t <= clock_now()) {
+	if (t != NEVER && t <= clock_now()) {
 		gp = expire_locked(pd, mode);
 	} else {
 		if (rt_load_relaxed(&pd->info) & PD_TIME(mode))

@@ -89,6 +89,8 @@ static int wait_loop(struct g *gp, struct pd *pd, int mode)
 		if (r == -EAGAIN && park(gp, pd, mode))
 			r = 0;
 		cancel_end(gp);
+		if (r == 0 && mode == MODE_READ)
+			pd->drained = false; /* whoever comes to read it */
 		if (g_cancelled(gp))
 			return -ECANCELED;
 		/* An evict without a reason that lasts: wait again. */
@@ -126,6 +128,9 @@ void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
 	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
 
 	if (!gp) {
+		/* It counts as alive: the runtime does not stop without it. */
+		(void)rt_add_seqcst(&sched.foreign_spawned, 1);
+		(void)rt_add_seqcst(&sched.starved, 1);
 		rt_lock(&starved.lock);
 		pd->link = (struct pd *)rt_load_relaxed(&starved.head);
 		rt_store_relaxed(&starved.head, (uintptr_t)pd);
@@ -153,7 +158,9 @@ void pd_retry_starts(struct p *pp, struct g_list *l)
 	rt_unlock(&starved.lock);
 	for (; pd; pd = next) {
 		next = pd->link;
-		pd_start(pd, pp, l);
+		pd_start(pd, pp, l); /* is counted anew first */
+		(void)rt_sub_seqcst(&sched.starved, 1);
+		(void)rt_sub_seqcst(&sched.foreign_spawned, 1);
 	}
 }
 
@@ -216,7 +223,7 @@ static int lock_to_arm(gamp_fd fd, struct pd **out)
 {
 	struct pd *pd = pd_at(fd);
 
-	if (!pd)
+	if (!pd || pd_handle(pd) != fd)
 		return -EBADF;
 	switch (fdmu_lock(&pd->mu, MODE_READ, false)) {
 	case FDMU_OK:

@@ -126,10 +126,10 @@ static gamp_fd dial(const struct gamp_dial_options *opt, const char *network,
 /* Nothing is begun that would not be finished. */
 static int may_dial(const struct gamp_dial_options *opt)
 {
-	if (!m_self())
-		return -EPERM;
-	if (m_checkpoint())
-		return -ECANCELED;
+	int r = m_checkpoint();
+
+	if (r < 0)
+		return r;
 	if (opt->deadline && opt->deadline <= clock_now())
 		return -ETIMEDOUT;
 	return 0;

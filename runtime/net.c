@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <gamp/net.h>
 
@@ -235,15 +234,13 @@ int gamp_sysfd(gamp_fd fd)
 }
 
 /* Sockets, and whether the short-read rule holds (pd.h): for TCP it does; a
- * unix socket stops short at passed descriptors, a terminal at each line. */
+ * unix socket stops short at passed descriptors, a terminal at each line, a
+ * pipe with O_DIRECT at each packet. */
 static uint32_t kind_of(int sysfd)
 {
 	uint32_t kind = PD_SHARED;
-	struct stat st;
 	int type, domain;
 
-	if (fstat(sysfd, &st) == 0 && S_ISFIFO(st.st_mode))
-		return kind | PD_DRAINS;
 	if (sys_getsockopt(sysfd, SOL_SOCKET, SO_TYPE, &type) < 0 ||
 	    sys_getsockopt(sysfd, SOL_SOCKET, SO_DOMAIN, &domain) < 0)
 		return kind;

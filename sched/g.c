@@ -169,7 +169,7 @@ void g_free(struct p *pp, struct g *gp)
 	g_status(gp, G_RUNNING, G_DEAD);
 	rt_store_release(&pp->exited, rt_load_relaxed(&pp->exited) + 1);
 	if (gp->ref >> ARENA_INDEX_BITS != (uint32_t)sched.default_class ||
-	    sched.gfree_max == 0) {
+	    sched.gfree_max == 0 || rt_load_relaxed(&sched.starved)) {
 		arena_put(&gp->ref, 1);
 	} else {
 		gp->link = pp->gfree;

@@ -381,6 +381,8 @@ static struct g *give_up_p(struct m *mp, bool *polls)
 	struct g *gp = NULL;
 	struct p *pp = m_p(mp);
 
+	if (rt_unlikely(rt_load_relaxed(&sched.starved)))
+		g_flush(pp);
 	rt_lock(&sched.lock);
 	if (rt_load_relaxed(&sched.nglobal) > 0 &&
 	    !rt_load_relaxed(&sched.halt))

@@ -39,6 +39,7 @@
 #ifndef RT_SCHED_M_H
 #define RT_SCHED_M_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "arch/cpu.h"
@@ -136,19 +137,19 @@ static inline void m_exit(void)
 }
 
 /* Where a blocking call begins: a goroutine that never parks can be made to
- * yield here.  True if it is cancelled. */
-static inline bool m_checkpoint(void)
+ * yield here.  0; -ECANCELED if it is cancelled; -EPERM if it is none. */
+static inline int m_checkpoint(void)
 {
 	struct m *mp = m_self();
 
-	if (!mp)
-		return false;
+	if (rt_unlikely(!mp))
+		return -EPERM;
 	if (rt_unlikely(rt_load_relaxed(&mp->flags))) {
 		(void)m_enter();
 		m_exit();
 		mp = m_self();
 	}
-	return g_cancelled(mp->curg);
+	return g_cancelled(mp->curg) ? -ECANCELED : 0;
 }
 
 /* Is the owner of pp about to pick?  A guess. */

@@ -42,6 +42,7 @@ struct sched {
 	rt_a32 halt;	 /* no goroutine is left: Ms end */
 	rt_a32 running;	 /* calls are accepted */
 	rt_a32 polling;	 /* an M is in a blocking poll */
+	rt_a32 starved;	 /* starts wait for a free G: Ps keep none */
 	rt_a64 foreign_spawned; /* goroutines started without a P */
 	rt_a32 sysmon_asleep;
 	rt_atime poll_until; /* when the blocked poll ends by itself */

@@ -34,7 +34,7 @@
 
 #define LANES   8
 #define VICTIMS 6
-#define HANG    60 /* seconds without any progress */
+#define HANG    20 /* seconds without any progress */
 
 struct lane;
 
@@ -49,7 +49,7 @@ struct victim {
 };
 
 struct lane {
-	uint64_t rng;
+	uint64_t rng, setter_rng;
 	int no;
 	int64_t round;
 	gamp_fd a, b;
@@ -192,7 +192,8 @@ static int64_t act(struct victim *v)
 	case ACCEPT:
 		return gamp_accept(v->fd);
 	case DIAL: {
-		char name[32];
+		char name
+		    [64]; /* the number of a closed one is free a moment later */
 
 		(void)snprintf(name, sizeof(name), "@gamp-stress-%d-%d",
 		    (int)getpid(), v->lane->no);
@@ -325,10 +326,12 @@ static void close_round(struct lane *ln)
 
 	atomic_store(&ln->closed_ok, 0);
 	if (listens) {
-		char name[32];
+		char name
+		    [64]; /* the number of a closed one is free a moment later */
 
-		(void)snprintf(name, sizeof(name), "@gamp-stress-%d-%d",
-		    (int)getpid(), ln->no);
+		(void)snprintf(name, sizeof(name),
+		    "@gamp-stress-%d-%d-%" PRId64, (int)getpid(), ln->no,
+		    ln->round);
 		b = gamp_listen("unix", name);
 		MUST(b > 0, b);
 	} else {
@@ -422,7 +425,7 @@ static int64_t some_deadline(struct lane *ln)
 static void deadline_setter(void *arg)
 {
 	struct lane *ln = arg;
-	struct lane own = { .rng = ln->rng ^ 0x9e3779b97f4a7c15 };
+	struct lane own = { .rng = ln->setter_rng };
 
 	while (!atomic_load(&ln->stop)) {
 		int r = rnd(&own, 4)
@@ -441,6 +444,7 @@ static void deadline_round(struct lane *ln)
 {
 	pair(ln, &ln->a, &ln->b);
 	atomic_store(&ln->stop, 0);
+	ln->setter_rng = ln->rng ^ 0x9e3779b97f4a7c15;
 	atomic_fetch_add(&ln->pending, 2);
 	MUST(gamp_go(byte_reader, ln) > 0, 0);
 	MUST(gamp_go(deadline_setter, ln) > 0, 0);
@@ -524,12 +528,10 @@ static void arm_round(struct lane *ln)
 		dawdle(ln);
 	}
 	ln->step = "starts";
-	for (int i = 0; atomic_load(&ln->started) < atomic_load(&ln->armed) ||
-			atomic_load(&ln->v[0].results) == 0;
-	     i++)
-		(void)gamp_sleep(10 * GAMP_MICROSECOND);
-	/* A start may still be on its way to another arm. */
-	while (atomic_load(&ln->pending) != -atomic_load(&ln->started))
+	/* Nothing begins any more once all that began have ended. */
+	while (atomic_load(&ln->v[0].results) == 0 ||
+	       atomic_load(&ln->pending) != -atomic_load(&ln->started) ||
+	       atomic_load(&ln->started) < atomic_load(&ln->armed))
 		(void)gamp_sleep(10 * GAMP_MICROSECOND);
 	MUST(atomic_load(&ln->started) == atomic_load(&ln->armed),
 	    atomic_load(&ln->started) - atomic_load(&ln->armed));

@@ -262,6 +262,9 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			RL_ASSERT(world.started == (armed ? 1 : 0)); /* I4 */
 		if ((WHO & AGAIN) || WHO == (READER | WRITER))
 			RL_ASSERT(got == 1); /* I3 */
+		if (WHO == (WRITER | TIMEOUT)) /* I3: it stays */
+			RL_ASSERT(rt_load_relaxed(&world.pd.dir[0].sem) ==
+			    DIR_READY);
 		if (WHO & CLOSER)
 			RL_ASSERT(world.closes == 1); /* I5 */
 		else
@@ -286,7 +289,8 @@ int main(int argc, char **argv)
 	run<3>(READER | TIMEOUT | CLOSER, "read, deadline, close", 2, 20);
 	run<3>(READER | CANCEL | CLOSER, "read, cancel, close", 2, 20);
 	run<3>(READER | WRITER | TIMEOUT | AGAIN,
-	    "read, event, deadline, read again", 2, 20);
+	    "read, event, deadline, read again", MODEL_KNOWN, 0);
+	run<2>(WRITER | TIMEOUT, "nobody, event, deadline", 4, 20);
 	run<2>(READER | CANCEL, "read, cancel", 4, 20);
 	run<3>(READER | WRITER | CANCEL, "read, event, cancel", 2, 20);
 	run<3>(READER | WRITER | CANCEL | AGAIN, "read, event, cancel, read again", MODEL_KNOWN, 0);

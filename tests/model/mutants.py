@@ -20,7 +20,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CXX = os.environ.get("CXX", "g++")
 FLAGS = ["-std=c++17", "-O0", "-fpermissive", "-w", "-DRT_MODEL",
-         "-U_FORTIFY_SOURCE", "-ffunction-sections", "-Wl,--gc-sections"]
+         "-U_FORTIFY_SOURCE", "-ffunction-sections"]
 INCLUDE = ["-I" + ROOT, "-I" + ROOT + "/include", "-I" + ROOT + "/base/x86_64"]
 LIMIT = 60  # seconds: a mutant that hangs is killed, too
 
@@ -60,19 +60,13 @@ MUTANTS = [
      "uintptr_t next = rt_load_relaxed(&pp->runnext);", "p"),
     ("p: empty reads runnext first", "sched/p.c",
      "uint32_t ha = rt_load_acquire(&a->head);",
-     "uintptr_t next = rt_load_acquire(&pp->runnext);
-"
-     "		uint32_t ha = rt_load_acquire(&a->head);",
-     "p", "empty",
-     "uintptr_t next = rt_load_acquire(&pp->runnext);
-
-", "
-"),
+     "uintptr_t next = rt_load_acquire(&pp->runnext);\n"
+     "\t\tuint32_t ha = rt_load_acquire(&a->head);", "p", "empty",
+     "uintptr_t next = rt_load_acquire(&pp->runnext);", ";"),
     ("p: the inbox is taken by a store", "sched/p.c",
      "gp = (struct g *)rt_swap_acqrel(&pp->inbox, 0);",
-     "gp = (struct g *)rt_load_acquire(&pp->inbox),
-"
-     "		rt_store_release(&pp->inbox, 0);", "p", "send"),
+     "gp = (struct g *)rt_load_acquire(&pp->inbox),\n"
+     "\t\trt_store_release(&pp->inbox, 0);", "p", "send"),
     ("p: the inbox is filled by a store", "sched/p.c",
      "while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)gp));",
      "while (rt_store_release(&pp->inbox, (uintptr_t)gp), false);",
@@ -91,7 +85,7 @@ MUTANTS = [
     ("dir: evict removes READY", "netpoll/dir.c",
      "if (s == DIR_READY || (s == DIR_NIL && to == DIR_NIL))",
      "if ((s == DIR_READY && to == DIR_READY) ||\n"
-     "\t\t    (s == DIR_NIL && to == DIR_NIL))", "dir", "deadline, read again"),
+     "\t\t    (s == DIR_NIL && to == DIR_NIL))", "dir", "nobody, event"),
     ("dir: commit stores", "netpoll/dir.c",
      "return rt_cas_acqrel(&d->sem, &s, (uintptr_t)gp);",
      "rt_store_release(&d->sem, (uintptr_t)gp);\n\treturn s;", "dir", "read, event"),
@@ -240,7 +234,8 @@ def attempt(work, number, mutant):
         f.write(text)
     build = subprocess.run(
         [CXX] + FLAGS + ["-include", os.path.join(work, "pch.h"), "-I" + top]
-        + INCLUDE + [ROOT + "/tests/model/model_%s.cpp" % model, "-o", exe],
+        + INCLUDE + [ROOT + "/tests/model/model_%s.cpp" % model,
+                    "-Wl,--gc-sections", "-o", exe],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:
         return "alive", "does not build:\n" + build.stdout[:800], 0.0

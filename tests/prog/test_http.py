@@ -309,8 +309,8 @@ def a_long_head_is_refused(s):
         c.send_seen(b"GET / HTTP/1.1\r\n")
         c.send(b"x" * (HEAD_MAX + 100))
         expect(c.response().status, 431)
-    with s.connect() as c:  # line ends before a request do not count
-        expect(c.ask(b"\r\n" * HEAD_MAX + GET).status, 200)
+    with s.connect() as c:  # some line ends before a request are no head
+        expect(c.ask(b"\r\n" * 1000 + GET).status, 200)
 
 
 def bodies_are_read_and_dropped(s):
