@@ -475,11 +475,13 @@ static struct g *find_runnable(struct m *mp)
 /* The other place that switches (the first is leave, in park.c). */
 static inline void execute(struct m *mp, struct g *gp)
 {
+	struct p *pp = m_p(mp);
+
 	g_status(gp, G_RUNNABLE, G_RUNNING);
 	gp->woken = false;
-	gp->home = m_p(mp)->id;
+	gp->home = pp->id;
 	mp->curg = gp;
-	rt_store_relaxed(&mp->picking, 0);
+	rt_store_relaxed(&pp->picking, 0);
 	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
 		rt_store_relaxed(&mp->blocking, 1);
 	san_asan_leave(&mp->san, G_SAN(gp), 0);
@@ -487,7 +489,9 @@ static inline void execute(struct m *mp, struct g *gp)
 	ctx_switch(&mp->ctx, &gp->ctx);
 	san_asan_arrive(&mp->san);
 	mp->curg = NULL;
-	rt_store_relaxed(&mp->picking, 1);
+	pp = m_p(mp);
+	if (rt_likely(pp != NULL))
+		rt_store_relaxed(&pp->picking, 1);
 	if (rt_unlikely(rt_load_relaxed(&mp->blocking)))
 		rt_store_relaxed(&mp->blocking, 0);
 }

@@ -79,7 +79,6 @@ struct m {
 	struct note note;   /* what it sleeps on when idle */
 	struct p *nextp;    /* handed over by who woke it; sched.lock */
 	bool next_spinning; /* and its place among the spinning; sched.lock */
-	rt_a32 picking;	    /* on g0: what is in runnext it takes itself */
 	rt_a32 blocking;    /* its G is in an announced call: curg->blocking */
 	struct m *idle_link; /* sched.lock */
 	bool idle;	    /* on the idle list; sched.lock */
@@ -150,14 +149,6 @@ static inline int m_checkpoint(void)
 		mp = m_self();
 	}
 	return g_cancelled(mp->curg) ? -ECANCELED : 0;
-}
-
-/* Is the owner of pp about to pick?  A guess. */
-static inline bool m_is_picking(struct p *pp)
-{
-	struct m *mp = (struct m *)rt_load_acquire(&pp->m);
-
-	return mp && rt_load_relaxed(&mp->picking);
 }
 
 /* park.c: leaves the stack of a goroutine that has lost its P. */

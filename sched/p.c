@@ -122,7 +122,7 @@ struct g *p_steal(struct p *pp, struct p *victim, bool take_next)
 		if (gp)
 			return gp;
 	}
-	if (m_is_picking(victim))
+	if (rt_load_relaxed(&victim->picking))
 		return NULL;
 	next = rt_load_acquire(&victim->runnext);
 	if (!next || !rt_cas_acqrel(&victim->runnext, &next, 0))

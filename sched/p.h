@@ -55,6 +55,7 @@ struct p {
 	/* Owner writes, anyone reads. */
 	rt_aptr m;	    /* struct m *: the owner; sched.lock */
 	rt_a32 tick;	    /* picks */
+	rt_a32 picking;	    /* its owner is on g0, and will take runnext */
 	rt_a32 ring_picks;  /* moves when a slice ends: sysmon looks */
 	rt_a64 spawned, exited; /* goroutines, ever */
 

@@ -164,7 +164,7 @@ MUTANTS = [
      "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake", "pair"),
     ("wake: the M in the poller is not told", "sched/wake.c",
      "if (polls)\n\t\tsched_poller->wake();", "if (polls)\n\t\t;", "wake", "local"),
-    ("wake: S1 after S3", "sched/sched.c",
+    ("wake: S1 is not counted", "sched/sched.c",
      "(void)rt_add_seqcst(&sched.npidle, 1); /* S1 */", ";", "wake"),
     ("wake: the poller is not told of a timer", "sched/loop.c",
      "wake_poller(timers_next(&pp->timers));", ";", "wake", "timer"),
