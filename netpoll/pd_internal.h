@@ -8,11 +8,12 @@
 extern struct slab pd_slab;
 
 /* pd.c */
+/* Sequences begin at 1: one of 0 would name a slot that is being set up. */
 static inline struct pd *pd_at(gamp_fd fd)
 {
-	return fd <= 0 ? NULL :
-			 slab_at(&pd_slab,
-			     (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1));
+	uint64_t slot = (uint64_t)fd & ((1u << PD_SLOT_BITS) - 1);
+
+	return fd >> PD_SLOT_BITS > 0 ? slab_at(&pd_slab, slot) : NULL;
 }
 
 void pd_release_sysfd(struct pd *pd);
