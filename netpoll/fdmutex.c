@@ -85,7 +85,7 @@ enum fdmu fdmu_unlock(rt_a64 *mu, int mode)
 	return last ? FDMU_LAST : FDMU_OK;
 }
 
-enum fdmu fdmu_close(rt_a64 *mu, uint32_t waiters[2])
+enum fdmu fdmu_close(rt_a64 *mu)
 {
 	uint64_t w = rt_load_relaxed(mu), next;
 
@@ -96,7 +96,5 @@ enum fdmu fdmu_close(rt_a64 *mu, uint32_t waiters[2])
 		next -= WAITS(w, MODE_READ) * WAIT(MODE_READ);
 		next -= WAITS(w, MODE_WRITE) * WAIT(MODE_WRITE);
 	} while (!rt_cas_acqrel(mu, &w, next));
-	waiters[MODE_READ] = (uint32_t)WAITS(w, MODE_READ);
-	waiters[MODE_WRITE] = (uint32_t)WAITS(w, MODE_WRITE);
 	return FDMU_OK;
 }

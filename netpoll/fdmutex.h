@@ -48,7 +48,8 @@ enum fdmu fdmu_decref(rt_a64 *mu);
 enum fdmu fdmu_lock(rt_a64 *mu, int mode, bool wait);
 /* OK, LAST, POST, LAST_POST. */
 enum fdmu fdmu_unlock(rt_a64 *mu, int mode);
-/* OK or CLOSED; with OK the caller is a user, and posts all that waited. */
-enum fdmu fdmu_close(rt_a64 *mu, uint32_t waiters[2]);
+/* OK or CLOSED; with OK the caller is a user once more, nobody counts as
+ * waiting, and the caller wakes those that do. */
+enum fdmu fdmu_close(rt_a64 *mu);
 
 #endif

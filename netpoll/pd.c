@@ -172,24 +172,35 @@ static void destroy(struct pd *pd)
 	slab_free(&pd_slab, slot);
 }
 
-/* Lets n goroutines try again for the lock of a direction. */
-static void post(struct pd *pd, int mode, uint32_t n)
+/* Lets a goroutine try again for the lock of a direction, now or when it
+ * comes to wait. */
+static void post(struct pd *pd, int mode)
 {
-	struct g_list l = { 0 };
+	struct g *gp;
 
 	rt_lock(&pd->lock);
-	for (; n > 0; n--) {
-		struct g *gp = pd->sema[mode];
-
-		if (gp) {
-			pd->sema[mode] = gp->link;
-			rt_ready_onto(&l, gp);
-		} else {
-			pd->posts[mode]++;
-		}
-	}
+	gp = pd->sema[mode];
+	if (gp)
+		pd->sema[mode] = gp->link;
+	else
+		pd->posts[mode]++;
 	rt_unlock(&pd->lock);
-	rt_queue_list(&l);
+	if (gp)
+		rt_ready(gp);
+}
+
+/* Closing: all that wait leave; who comes to wait sees PD_CLOSING. */
+static void post_all(struct pd *pd, struct g_list *l)
+{
+	rt_lock(&pd->lock);
+	for (int m = 0; m < 2; m++)
+		while (pd->sema[m]) {
+			struct g *gp = pd->sema[m];
+
+			pd->sema[m] = gp->link;
+			rt_ready_onto(l, gp);
+		}
+	rt_unlock(&pd->lock);
 }
 
 int pd_begin(gamp_fd fd, struct pd **out)
@@ -220,18 +231,30 @@ void pd_end(struct pd *pd)
 		destroy(pd);
 }
 
+struct turn {
+	struct pd *pd;
+	int mode;
+	gamp_fd fd;
+};
+
+/*
+ * Under the lock, which the closer takes to say that it closes, and then again
+ * to wake all that wait: who comes later must not wait, for a descriptor that
+ * is closed or even the slot's next one.
+ */
 static bool commit_turn(struct g *gp, void *arg)
 {
-	struct canceller *c = arg;
-	int mode = c->fn == cancel_turn_write;
-	struct pd *pd = from_turn(c, mode);
-	struct g **at = &pd->sema[mode];
+	const struct turn *t = arg; /* on gp's stack: not after unlocking */
+	struct pd *pd = t->pd;
+	struct g **at = &pd->sema[t->mode];
 	bool wait = false;
 
 	rt_lock(&pd->lock);
-	if (pd->posts[mode] > 0) {
-		pd->posts[mode]--;
-	} else if (!g_cancelled(gp)) { /* C2: under the canceller's lock */
+	if (pd->posts[t->mode] > 0) {
+		pd->posts[t->mode]--;
+	} else if (!g_cancelled(gp) && /* C2: under the canceller's lock */
+	    !(rt_load_relaxed(&pd->info) & PD_CLOSING) &&
+	    pd_handle(pd) == t->fd) {
 		while (*at)
 			at = &(*at)->link;
 		gp->link = NULL;
@@ -243,7 +266,7 @@ static bool commit_turn(struct g *gp, void *arg)
 }
 
 /* Counted as a waiter: sleeps until a post, spare ones included. */
-static int wait_turn(struct pd *pd, int mode)
+static int wait_turn(struct turn *t)
 {
 	struct m *mp = m_enter();
 	struct g *gp = mp ? mp->curg : NULL;
@@ -251,8 +274,8 @@ static int wait_turn(struct pd *pd, int mode)
 
 	if (gp) {
 		r = -ECANCELED;
-		if (cancel_begin(gp, &pd->turn[mode])) {
-			rt_park(commit_turn, &pd->turn[mode], WHY_FD_LOCK);
+		if (cancel_begin(gp, &t->pd->turn[t->mode])) {
+			rt_park(commit_turn, t, WHY_FD_LOCK);
 			cancel_end(gp);
 			r = g_cancelled(gp) ? -ECANCELED : 0;
 		}
@@ -287,7 +310,7 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 				return -EPERM;
 			if (pd_handle(pd) != fd)
 				return -EBADF; /* leaves a spare post */
-			r = wait_turn(pd, mode);
+			r = wait_turn(&(struct turn){ pd, mode, fd });
 			if (r < 0)
 				return r;
 			waited = true;
@@ -305,27 +328,24 @@ void pd_unlock(struct pd *pd, int mode)
 	enum fdmu r = fdmu_unlock(&pd->mu, mode);
 
 	if (r == FDMU_POST || r == FDMU_LAST_POST)
-		post(pd, mode, 1);
+		post(pd, mode);
 	if (r == FDMU_LAST || r == FDMU_LAST_POST)
 		destroy(pd);
 }
 
 int pd_close(gamp_fd fd)
 {
-	uint32_t waiters[2];
 	struct g_list l = { 0 };
 	struct pd *pd;
 	int r = pd_begin(fd, &pd);
 
 	if (r < 0)
 		return r;
-	r = fdmu_close(&pd->mu, waiters) == FDMU_OK ? 0 : -EBADF;
+	r = fdmu_close(&pd->mu) == FDMU_OK ? 0 : -EBADF;
 	if (r == 0) {
 		pd_evict_all(pd, &l);
+		post_all(pd, &l);
 		rt_queue_list(&l);
-		for (int m = 0; m < 2; m++)
-			if (waiters[m] > 0)
-				post(pd, m, waiters[m]);
 		pd_end(pd); /* fdmu_close made us a user once more */
 	}
 	pd_end(pd);

@@ -51,7 +51,6 @@ static void unlock_posts_one_waiter_at_a_time(void **state)
 
 static void the_last_user_of_a_closed_one_destroys_it(void **state)
 {
-	uint32_t waiters[2];
 	rt_a64 mu;
 
 	(void)state;
@@ -59,10 +58,8 @@ static void the_last_user_of_a_closed_one_destroys_it(void **state)
 	assert_int_equal(fdmu_lock(&mu, MODE_READ, true), FDMU_OK);
 	assert_int_equal(fdmu_lock(&mu, MODE_READ, true), FDMU_BUSY);
 	assert_int_equal(fdmu_incref(&mu), FDMU_OK);
-	assert_int_equal(fdmu_close(&mu, waiters), FDMU_OK);
-	assert_int_equal(waiters[MODE_READ], 1);
-	assert_int_equal(waiters[MODE_WRITE], 0);
-	assert_int_equal(fdmu_close(&mu, waiters), FDMU_CLOSED);
+	assert_int_equal(fdmu_close(&mu), FDMU_OK);
+	assert_int_equal(fdmu_close(&mu), FDMU_CLOSED);
 	assert_int_equal(fdmu_incref(&mu), FDMU_CLOSED);
 	assert_int_equal(fdmu_decref(&mu), FDMU_OK);
 	assert_int_equal(fdmu_unlock(&mu, MODE_READ), FDMU_OK);

@@ -258,7 +258,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			m_init_model(&w->m[i], &w->p[i], false);
 		for (int i = MS; i < MS + SPARES; i++)
 			w->spare[i] = true;
-		w->total = SHAPE == PAIR ? 3 : 2;
+		w->total = SHAPE == PAIR ||
+			(SHAPE == FOREIGN && THREADS == MS + SPARES + 2) ? 3 : 2;
 		w->body = SHAPE == LOCAL ? run_local :
 		    SHAPE == PAIR	 ? run_pair :
 		    SHAPE == NEXT	 ? run_next :
@@ -282,6 +283,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			queue(who, who);
 			if (THREADS == MS + SPARES + 1)
 				queue(1, 1);
+			else if (who == 1)
+				queue(2, 2);
 			return;
 		}
 		if (self >= (unsigned)MS) { /* until m_start */
@@ -325,7 +328,7 @@ int main(int argc, char **argv)
 	run<3>(PAIR, 3, 3, 0, "pair", 0, 20);
 	run<2>(FOREIGN, 1, 1, 0, "foreign, 1 M", 2, 20);
 	run<3>(FOREIGN, 2, 2, 0, "foreign, 2 Ms", 1, 20);
-	run<3>(FOREIGN, 1, 1, 0, "two foreign, 1 M", 2, 20);
+	run<3>(FOREIGN, 1, 1, 0, "two foreign, 1 M", 1, 100);
 	run<2>(LOCAL, 2, 1, 1, "start", 1, 10);
 	run<3>(PAIR, 3, 1, 2, "start a pair", 0, 10);
 	run<2>(FOREIGN, 2, 1, 0, "start fails", 2, 20);

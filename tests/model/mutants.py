@@ -159,9 +159,9 @@ MUTANTS = [
      "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake", "two foreign"),
     ("wake: a start that fails keeps its count", "sched/wake.c",
      "if (spinning) /* under the lock: trap 44 */\n"
-     "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake", "pair"),
+     "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake", "start fails"),
     ("wake: a start that fails loses the P", "sched/wake.c",
-     "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake", "pair"),
+     "pidle_put_locked(pp);\n\t\tif (spinning)", "if (spinning)", "wake", "start fails"),
     ("wake: the M in the poller is not told", "sched/wake.c",
      "if (polls)\n\t\tsched_poller->wake();", "if (polls)\n\t\t;", "wake", "local"),
     ("wake: S1 is not counted", "sched/sched.c",

@@ -211,7 +211,8 @@ int main(void)
 	static const int procs[] = { 1, 2, 4 };
 
 	for (size_t i = 0; i < sizeof(procs) / sizeof(procs[0]); i++) {
-		struct gamp_options o = { .maxprocs = procs[i] };
+		struct gamp_options o = { .maxprocs = procs[i],
+			.max_goroutines = 1000 }; /* qemu pays by the page */
 
 		atomic_store(&done, 0);
 		EXPECT(gamp_run(run_all, NULL, &o) == 0);
