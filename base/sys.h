@@ -17,7 +17,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-ssize_t sys_readv(int fd, const struct iovec *iov, int cnt);
+ssize_t sys_readv(int fd, bool socket, const struct iovec *iov, int cnt);
 /* Never SIGPIPE on a socket; elsewhere our threads block it. */
 ssize_t sys_writev(int fd, bool socket, const struct iovec *iov, int cnt);
 int sys_socket(int family, int type);

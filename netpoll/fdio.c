@@ -63,7 +63,8 @@ static ssize_t read_loop(
 			return n;
 		if (may_have_data(pd)) {
 			dir_reset(&pd->dir[MODE_READ]); /* dir.h I5 */
-			n = sys_readv(pd->sysfd, iov, cnt);
+			n = sys_readv(
+			    pd->sysfd, pd->kind & PD_SOCKET, iov, cnt);
 			if (n >= 0)
 				pd->drained = n > 0 && (size_t)n < want &&
 				    (pd->kind & PD_DRAINS);

@@ -124,8 +124,8 @@ int pd_check(struct pd *pd, int mode);
  * -ETIMEDOUT, -EPERM.  retry: look again at that time (NEVER: do not). */
 int pd_wait(struct pd *pd, int mode, int64_t retry);
 
-/* Any user. */
-int pd_set_deadline(struct pd *pd, int mode, int64_t t);
+/* Anyone.  0 or -EBADF. */
+int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t);
 
 /* Starts fn(arg) when readable; see gamp_go_when_readable. */
 int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);

@@ -86,30 +86,48 @@ static void arm_earlier_locked(struct pd *pd, int mode)
 		arm_locked(pd, mode);
 }
 
-int pd_set_deadline(struct pd *pd, int mode, int64_t t)
+/* A goroutine to wake: its deadline is past. */
+static struct g *set_locked(struct pd *pd, int mode, int64_t t, int64_t now)
 {
-	struct g_list l = { 0 };
-	struct g *gp = NULL;
-
-	t = clock_deadline(t);
-	rt_lock(&pd->lock);
-	if (rt_load_relaxed(&pd->info) & PD_CLOSING) {
-		rt_unlock(&pd->lock);
-		return -EBADF;
-	}
 	pd->deadline[mode] = t;
-	if (t != NEVER && t <= clock_now()) {
-		gp = expire_locked(pd, mode);
-	} else {
-		if (rt_load_relaxed(&pd->info) & PD_TIME(mode))
-			publish(pd, PD_TIME(mode), 0);
-		if (t < pd->armed[mode])
-			arm_earlier_locked(pd, mode);
+	if (t <= now)
+		return expire_locked(pd, mode);
+	if (rt_load_relaxed(&pd->info) & PD_TIME(mode))
+		publish(pd, PD_TIME(mode), 0);
+	if (t < pd->armed[mode])
+		arm_earlier_locked(pd, mode);
+	return NULL;
+}
+
+/* No reference is needed: what is open under the lock stays open under it. */
+int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t)
+{
+	struct pd *pd = pd_at(fd);
+	int64_t deadline = clock_deadline(t);
+	/* A timer may be overdue, so what is armed does not tell the time. */
+	int64_t now = deadline == NEVER ? 0 : clock_now();
+	struct g *gp[2] = { NULL, NULL };
+	struct g_list l = { 0 };
+	int r = -EBADF;
+
+	if (!pd || pd_handle(pd) != fd)
+		return -EBADF;
+	rt_lock(&pd->lock);
+	if (!(rt_load_relaxed(&pd->info) & PD_CLOSING) &&
+	    pd_handle(pd) == fd) {
+		if (read)
+			gp[0] = set_locked(pd, MODE_READ, deadline, now);
+		if (write)
+			gp[1] = set_locked(pd, MODE_WRITE, deadline, now);
+		r = 0;
 	}
 	rt_unlock(&pd->lock);
-	pd_collect(pd, gp, NULL, &l);
-	rt_queue_list(&l);
-	return 0;
+	if (rt_unlikely(gp[0] || gp[1])) {
+		pd_collect(pd, gp[0], NULL, &l);
+		pd_collect(pd, gp[1], NULL, &l);
+		rt_queue_list(&l);
+	}
+	return r;
 }
 
 /* Closing: nobody waits from here on, and no timer remains. */

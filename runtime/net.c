@@ -93,17 +93,10 @@ int gamp_go_when_readable(gamp_fd fd, gamp_fn *fn, void *arg)
 
 static int set_deadline(gamp_fd fd, int64_t t, bool read, bool write)
 {
-	struct pd *pd;
-	int r = pd_begin(fd, &pd);
+	int r;
 
-	if (r < 0)
-		return r;
 	(void)m_enter();
-	if (read)
-		r = pd_set_deadline(pd, MODE_READ, t);
-	if (write && r == 0)
-		r = pd_set_deadline(pd, MODE_WRITE, t);
-	pd_end(pd);
+	r = pd_set_deadline(fd, read, write, t);
 	m_exit();
 	return r;
 }

@@ -1886,12 +1886,14 @@ static void stale_reads_do_not_make_the_next_owner_busy(void **state)
  * for its turn, comes to run. */
 
 static gamp_fd reuse_a, reuse_b, reuse_fd;
+static atomic_int reused;
 
 static void reader_that_reopens(void *arg)
 {
 	(void)arg;
 	CHECK_EQ(gamp_read(reuse_fd, in_buf, 1), -ECANCELED);
 	pair_socketpair(&reuse_a, &reuse_b);
+	atomic_store(&reused, 1);
 }
 
 static void turn_reuse_main(void *arg)
@@ -1902,7 +1904,7 @@ static void turn_reuse_main(void *arg)
 
 	(void)arg;
 	pair_socketpair(&reuse_fd, &other);
-	reuse_a = reuse_b = 0;
+	atomic_store(&reused, 0);
 	id = gamp_go(reader_that_reopens, NULL);
 	await_parked(id, WHY_READ);
 	t = start((struct task){
@@ -1910,7 +1912,7 @@ static void turn_reuse_main(void *arg)
 	await_parked(t->id, WHY_FD_LOCK);
 	CHECK_EQ(gamp_close(reuse_fd), 0);
 	CHECK_EQ(finish(t), -ECANCELED); /* it was in progress */
-	AWAIT(reuse_b != 0);
+	AWAIT(atomic_load(&reused));
 	exchange(reuse_a, reuse_b);
 	close_pair(reuse_a, reuse_b);
 	CHECK_EQ(gamp_close(other), 0);

@@ -201,7 +201,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			struct pd *pd;
 
 			RL_ASSERT(pd_begin(fd, &pd) == 0);
-			RL_ASSERT(pd_set_deadline(pd, MODE_READ, 0) == 0);
+			RL_ASSERT(pd_set_deadline(pd, true, false, 0) == 0);
 			pd_end(pd);
 			got = read_once();
 		}
@@ -234,7 +234,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 				return;
 			/* In the past: expires at once. */
 			pd->armed[MODE_READ] = NEVER;
-			(void)pd_set_deadline(pd, MODE_READ, 1);
+			(void)pd_set_deadline(pd, true, false, 1);
 			pd_end(pd);
 			return;
 		}

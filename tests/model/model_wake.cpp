@@ -13,6 +13,8 @@
  *	pair	the same with two children that need each other's M
  *		(wake_found)
  *	foreign	threads that are no M queue globally; all Ms go idle
+ *	spurious  beside a foreign thread another one wakes for nothing, as
+ *		sysmon may (trap 44)
  *	start	M0 alone; the others must be started; with and without a
  *		thread to be had (start_failed)
  *	timer	a goroutine arms a timer and ends; nobody has work: the M in the
@@ -190,7 +192,7 @@ static void queue(int from, int to)
 	rt_queue_list(&l);
 }
 
-enum shape { LOCAL, PAIR, FOREIGN, NEXT, TIMER };
+enum shape { LOCAL, PAIR, FOREIGN, NEXT, TIMER, SPURIOUS };
 
 static void run_local(int g)
 {
@@ -258,14 +260,13 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			m_init_model(&w->m[i], &w->p[i], false);
 		for (int i = MS; i < MS + SPARES; i++)
 			w->spare[i] = true;
-		w->total = SHAPE == PAIR ||
-			(SHAPE == FOREIGN && THREADS == MS + SPARES + 2) ? 3 : 2;
+		w->total = SHAPE == PAIR ? 3 : SHAPE == SPURIOUS ? 1 : 2;
 		w->body = SHAPE == LOCAL ? run_local :
 		    SHAPE == PAIR	 ? run_pair :
 		    SHAPE == NEXT	 ? run_next :
 		    SHAPE == TIMER	 ? run_timer :
 					   run_foreign;
-		if (SHAPE != FOREIGN)
+		if (SHAPE != FOREIGN && SHAPE != SPURIOUS)
 			p_put(&w->p[0], &w->g[0]);
 	}
 	~model()
@@ -283,8 +284,13 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			queue(who, who);
 			if (THREADS == MS + SPARES + 1)
 				queue(1, 1);
-			else if (who == 1)
-				queue(2, 2);
+			return;
+		}
+		if (SHAPE == SPURIOUS && self >= (unsigned)(MS + SPARES)) {
+			if (self == (unsigned)(MS + SPARES))
+				queue(0, 0);
+			else
+				wakep();
 			return;
 		}
 		if (self >= (unsigned)MS) { /* until m_start */
@@ -328,7 +334,8 @@ int main(int argc, char **argv)
 	run<3>(PAIR, 3, 3, 0, "pair", 0, 20);
 	run<2>(FOREIGN, 1, 1, 0, "foreign, 1 M", 2, 20);
 	run<3>(FOREIGN, 2, 2, 0, "foreign, 2 Ms", 1, 20);
-	run<3>(FOREIGN, 1, 1, 0, "two foreign, 1 M", 1, 100);
+	run<3>(FOREIGN, 1, 1, 0, "two foreign, 1 M", 1, 20);
+	run<3>(SPURIOUS, 1, 1, 0, "spurious wake-up", 2, 20);
 	run<2>(LOCAL, 2, 1, 1, "start", 1, 10);
 	run<3>(PAIR, 3, 1, 2, "start a pair", 0, 10);
 	run<2>(FOREIGN, 2, 1, 0, "start fails", 2, 20);

@@ -150,13 +150,13 @@ MUTANTS = [
      "mp->spinning = false;", "wake"),
     ("wake: a failed wake-up keeps its count", "sched/wake.c",
      "if (!pp) /* under the lock: trap 44 */\n"
-     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n", "", "wake", "foreign"),
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n", "", "wake", "spurious"),
     ("wake: a failed wake-up undone outside of the lock", "sched/wake.c",
      "if (!pp) /* under the lock: trap 44 */\n"
      "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);\n"
      "\trt_unlock(&sched.lock);",
      "rt_unlock(&sched.lock);\n\tif (!pp)\n"
-     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake", "two foreign"),
+     "\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", "wake", "spurious"),
     ("wake: a start that fails keeps its count", "sched/wake.c",
      "if (spinning) /* under the lock: trap 44 */\n"
      "\t\t\t(void)rt_sub_seqcst(&sched.nspinning, 1);", ";", "wake", "start fails"),
