@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#ifdef RT_HARD
+#if defined(RT_HARD) && !defined(RT_MODEL)
 /* Once, at start. */
 void hard_init(void);
 /* Sometimes gives the processor away. */

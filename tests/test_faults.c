@@ -49,9 +49,10 @@
 
 /* The plan. */
 
-#define CALLS(X)                                                            \
-	X(mmap) X(mprotect) X(madvise) X(pthread_create) X(epoll_create1)   \
-	    X(eventfd) X(epoll_ctl) X(aligned_alloc)
+#define CALLS(X)                                                             \
+	X(mmap)                                                              \
+	X(mprotect) X(madvise) X(pthread_create) X(epoll_create1) X(eventfd) \
+	    X(epoll_ctl) X(aligned_alloc)
 
 enum call {
 #define X(name) CALL_##name,
@@ -61,19 +62,20 @@ enum call {
 };
 
 static struct {
-	atomic_int seen; /* calls since the plan was made */
-	atomic_int hit;	 /* of these, made to fail */
-	int from, to;	 /* fail calls from..to, counted from 1 */
-	int err;
+	atomic_int seen;     /* calls since the plan was made */
+	atomic_int hit;      /* of these, made to fail */
+	atomic_int from, to; /* fail calls from..to, counted from 1 */
+	atomic_int err;
 } plans[CALL_COUNT];
 
 static void plan(enum call c, int from, int to, int err)
 {
-	plans[c].from = from;
-	plans[c].to = to;
-	plans[c].err = err;
+	atomic_store(&plans[c].from, 0);
+	atomic_store(&plans[c].to, to);
+	atomic_store(&plans[c].err, err);
 	atomic_store(&plans[c].hit, 0);
 	atomic_store(&plans[c].seen, 0);
+	atomic_store(&plans[c].from, from);
 }
 
 static void plan_none(void)
@@ -85,24 +87,25 @@ static void plan_none(void)
 static int fails(enum call c)
 {
 	int n = atomic_fetch_add(&plans[c].seen, 1) + 1;
+	int from = atomic_load(&plans[c].from);
 
-	if (plans[c].from == 0 || n < plans[c].from || n > plans[c].to)
+	if (from == 0 || n < from || n > atomic_load(&plans[c].to))
 		return 0;
 	atomic_fetch_add(&plans[c].hit, 1);
-	return plans[c].err;
+	return atomic_load(&plans[c].err);
 }
 
-#define WRAP_INT(name, params, args)             \
-	int __real_##name params;                \
-	int __wrap_##name params;                \
-	int __wrap_##name params                 \
-	{                                        \
-		int e = fails(CALL_##name);      \
-                                                 \
-		if (!e)                          \
+#define WRAP_INT(name, params, args)               \
+	int __real_##name params;                  \
+	int __wrap_##name params;                  \
+	int __wrap_##name params                   \
+	{                                          \
+		int e = fails(CALL_##name);        \
+                                                   \
+		if (!e)                            \
 			return __real_##name args; \
-		errno = e;                       \
-		return -1;                       \
+		errno = e;                         \
+		return -1;                         \
 	}
 
 WRAP_INT(mprotect, (void *p, size_t n, int prot), (p, n, prot))
@@ -128,8 +131,8 @@ void *__real_aligned_alloc(size_t align, size_t n);
 void *__wrap_aligned_alloc(size_t align, size_t n);
 void *__wrap_aligned_alloc(size_t align, size_t n)
 {
-	return fails(CALL_aligned_alloc) ? NULL :
-					   __real_aligned_alloc(align, n);
+	return fails(CALL_aligned_alloc) ? NULL
+					 : __real_aligned_alloc(align, n);
 }
 
 int __real_pthread_create(
@@ -227,13 +230,13 @@ static void assert_nothing_left(const struct held *before)
 	assert_true(now.heap <= before->heap + 16384);
 }
 
-#define WAIT_UNTIL(cond)                                   \
-	do {                                               \
-		int64_t end_ = gamp_now() + LIMIT;         \
-                                                           \
-		while (!(cond) && gamp_now() < end_)       \
-			pause_ms();                        \
-		assert_true(cond);                         \
+#define WAIT_UNTIL(cond)                             \
+	do {                                         \
+		int64_t end_ = gamp_now() + LIMIT;   \
+                                                     \
+		while (!(cond) && gamp_now() < end_) \
+			pause_ms();                  \
+		assert_true(cond);                   \
 	} while (0)
 
 /* Small programs. */
@@ -331,21 +334,20 @@ static int child_status(void (*fn)(void), char *said, size_t size)
 }
 
 /* In a child. */
-#define NEED(c)                                                           \
-	do {                                                              \
-		if (!(c)) {                                               \
-			(void)fprintf(stderr, "line %d: " #c "\n",        \
-			    __LINE__);                                    \
-			_exit(1);                                         \
-		}                                                         \
+#define NEED(c)                                                               \
+	do {                                                                  \
+		if (!(c)) {                                                   \
+			(void)fprintf(stderr, "line %d: " #c "\n", __LINE__); \
+			_exit(1);                                             \
+		}                                                             \
 	} while (0)
-#define NEED_UNTIL(c)                                                     \
-	do {                                                              \
-		int64_t end_ = gamp_now() + 2 * LIMIT;                    \
-                                                                          \
-		while (!(c) && gamp_now() < end_)                         \
-			pause_ms();                                       \
-		NEED(c);                                                  \
+#define NEED_UNTIL(c)                                  \
+	do {                                           \
+		int64_t end_ = gamp_now() + 2 * LIMIT; \
+                                                       \
+		while (!(c) && gamp_now() < end_)      \
+			pause_ms();                    \
+		NEED(c);                               \
 	} while (0)
 
 /* Start. */
@@ -399,8 +401,8 @@ static void a_start_that_fails_leaves_nothing(void **state)
 		for (int sticky = 0; sticky < 2; sticky++) {
 			int n = 1;
 
-			while (start_with(&rows[i], n,
-			    sticky ? INT32_MAX : n)) {
+			while (
+			    start_with(&rows[i], n, sticky ? INT32_MAX : n)) {
 				assert_nothing_left(&before);
 				assert_true(n++ < 200);
 			}
@@ -481,7 +483,7 @@ static void as_many_as_allowed_and_no_more(void **state)
 			int64_t end = gamp_now() + LIMIT;
 
 			while ((id[i] = gamp_go(parked, NULL)) == -EAGAIN &&
-			    gamp_now() < end)
+			       gamp_now() < end)
 				pause_ms();
 			assert_true(id[i] > 0);
 		}
@@ -558,8 +560,7 @@ static void count_tasks(void *arg)
 	if (d)
 		(void)closedir(d);
 	most = atomic_load(&most_tasks);
-	while (n > most &&
-	    !atomic_compare_exchange_weak(&most_tasks, &most, n))
+	while (n > most && !atomic_compare_exchange_weak(&most_tasks, &most, n))
 		;
 }
 
@@ -854,8 +855,8 @@ static void little_address_space_starts_small_or_says_so(void **state)
 		skip();
 	for (size_t i = 0; i < LEN(mib); i++) {
 		extra = mib[i] * MIB;
-		assert_int_equal(child_status(with_little_address_space, said,
-				     sizeof(said)),
+		assert_int_equal(
+		    child_status(with_little_address_space, said, sizeof(said)),
 		    0);
 	}
 }
@@ -898,6 +899,10 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+		/* First those with children: who is forked from a process
+		 * that has used the runtime may not. */
+		T(guards_run_out_with_a_warning_and_a_count),
+		T(little_address_space_starts_small_or_says_so),
 		T(a_start_that_fails_leaves_nothing),
 		T(a_run_survives_any_one_failure),
 		T(go_without_memory_is_enomem_and_the_rest_goes_on),
@@ -907,15 +912,13 @@ int main(int argc, char **argv)
 		T(refusals_of_epoll_are_returned_and_leak_nothing),
 		T(a_write_that_cannot_wait_says_so),
 		T(malformed_addresses_cost_nothing),
-		T(guards_run_out_with_a_warning_and_a_count),
-		T(little_address_space_starts_small_or_says_so),
 		T(memory_of_a_spike_goes_back),
 	};
 
 	/* No stacks of dead threads kept for the next: all is counted. */
 	if (!getenv("GLIBC_TUNABLES")) {
-		(void)setenv("GLIBC_TUNABLES",
-		    "glibc.pthread.stack_cache_size=0", 1);
+		(void)setenv(
+		    "GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1);
 		(void)execv("/proc/self/exe", argv);
 	}
 	(void)argc;

@@ -11,9 +11,6 @@
 #define RT_HARD /* rings of 4 */
 #include "tests/model/model_sched.h"
 
-void hard_init(void) {}
-void hard_point(void) {}
-bool hard_chance(uint32_t) { return false; }
 
 #include "sched/runq.c"
 #include "sched/p.c"

@@ -21,23 +21,23 @@
 
 #include <gamp/gamp.h>
 
-#define APART	   __attribute__((noinline))
+#define APART      __attribute__((noinline))
 #define NEIGHBOURS 100
-#define PATTERN	   20000 /* bytes of each neighbour's stack */
+#define PATTERN    20000 /* bytes of each neighbour's stack */
 
-#define CHECK(c)                                                         \
-	do {                                                             \
-		if (!(c)) {                                              \
-			(void)fprintf(stderr, "overflow.c:%d: " #c "\n", \
-			    __LINE__);                                   \
-			_exit(1);                                        \
-		}                                                        \
+#define CHECK(c)                                                          \
+	do {                                                              \
+		if (!(c)) {                                               \
+			(void)fprintf(                                    \
+			    stderr, "overflow.c:%d: " #c "\n", __LINE__); \
+			_exit(1);                                         \
+		}                                                         \
 	} while (0)
 
 /* Shared with the parent. */
 static struct {
 	atomic_int neighbours, begun, survived, damaged;
-} *seen;
+} * seen;
 
 static volatile char sink;
 
@@ -192,12 +192,12 @@ int main(void)
 		const char *debug = i % 2 ? "guard=mprotect" : NULL;
 		int status = child(cases[i / 2].fn, debug);
 		bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
-		bool good = cases[i / 2].dies ?
-		    died && !atomic_load(&seen->survived) :
-		    status == 0 && atomic_load(&seen->survived);
+		bool good = cases[i / 2].dies
+				? died && !atomic_load(&seen->survived)
+				: status == 0 && atomic_load(&seen->survived);
 
 		good &= atomic_load(&seen->begun) == 1 &&
-		    !atomic_load(&seen->damaged);
+			!atomic_load(&seen->damaged);
 		(void)printf("%s %s%s%s: status %d\n", good ? "ok  " : "FAIL",
 		    cases[i / 2].name, debug ? ", " : "", debug ? debug : "",
 		    status);

@@ -25,7 +25,7 @@
 
 #include <gamp/errno.h> /* last */
 
-#define APART	   __attribute__((noinline))
+#define APART      __attribute__((noinline))
 #define GOROUTINES 40
 #ifndef ROUNDS
 #define ROUNDS 200
@@ -68,9 +68,10 @@ static void wander(uint64_t n)
 	}
 }
 
-#define TIMES(X)                                                         \
-	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)    \
-	X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19)
+#define TIMES(X)                                                             \
+	X(0)                                                                 \
+	X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) \
+	    X(14) X(15) X(16) X(17) X(18) X(19)
 #define SMALL(n, k) ((double)((opaque((n) + (k)) >> 40) + 1))
 
 /* In one function, so that all are alive over each switch.  Everything is
@@ -112,20 +113,20 @@ static APART void doubles(uint64_t seed)
 static APART void floats(uint64_t seed)
 {
 	for (uint64_t n = seed, i = 0; i < ROUNDS; i++, n += 1000) {
-#define X(k)                                \
+#define X(k)                                 \
 	float v##k = (float)SMALL(n, k) / 7; \
 	long double w##k = (long double)SMALL(n, k) / 11;
 		TIMES(X)
 #undef X
 		wander(opaque(n));
-#define X(k)      \
+#define X(k)       \
 	v##k *= 3; \
 	w##k *= 3;
 		TIMES(X)
 #undef X
 		wander(opaque(n) >> 8);
-#define X(k)                                         \
-	EXPECT(v##k == (float)SMALL(n, k) / 7 * 3);  \
+#define X(k)                                        \
+	EXPECT(v##k == (float)SMALL(n, k) / 7 * 3); \
 	EXPECT(w##k == (long double)SMALL(n, k) / 11 * 3);
 		TIMES(X)
 #undef X
@@ -142,8 +143,8 @@ static APART void vectors(uint64_t seed)
 		TIMES(X)
 #undef X
 		wander(opaque(n));
-#define X(k)                                 \
-	EXPECT(v##k[0] == opaque(n + k));    \
+#define X(k)                              \
+	EXPECT(v##k[0] == opaque(n + k)); \
 	EXPECT(v##k[1] == opaque(n - k));
 		TIMES(X)
 #undef X
@@ -187,8 +188,8 @@ static APART void threads(uint64_t seed)
 
 static void one(void *arg)
 {
-	static void (*const kinds[])(uint64_t) = { integers, doubles, floats,
-		vectors, threads };
+	static void (*const kinds[])(
+	    uint64_t) = { integers, doubles, floats, vectors, threads };
 	uint64_t n = (uint64_t)(uintptr_t)arg;
 
 	kinds[n % 5](n << 32);

@@ -408,8 +408,8 @@ static APART size_t fill(int depth, char with)
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = with;
 	gamp_yield();
-	return depth == 0 ? (size_t)buf[7] : fill(depth - 1, with) +
-		(size_t)buf[9];
+	return depth == 0 ? (size_t)buf[7]
+			  : fill(depth - 1, with) + (size_t)buf[9];
 }
 
 static void use_stack(void *arg)

@@ -18,16 +18,16 @@
 
 #include <gamp/gamp.h>
 
-#define APART	   __attribute__((noinline))
+#define APART      __attribute__((noinline))
 #define FRAMES_MAX 256
 
 static int depth = 10;
 static int failures;
 static volatile int sink;
 
-#define EXPECT(c)                                                           \
-	((c) ? (void)0 :                                                    \
-	       (void)(failures++,                                           \
+#define EXPECT(c)                 \
+	((c) ? (void)0            \
+	     : (void)(failures++, \
 		   (void)fprintf(stderr, "unwind.c:%d: " #c "\n", __LINE__)))
 
 struct walk {
