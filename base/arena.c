@@ -75,13 +75,14 @@ static void class_unmap(struct class *c)
 /* Reserves what the system grants, at least 64 slots. */
 static int class_map(struct class *c)
 {
+	uint32_t cap = c->cap;
 	void *base = NULL, *p;
 	int r;
 
 	while ((r = vm_reserve(c->size * c->cap, &base)) < 0 && c->cap > 64)
 		c->cap /= 2;
 	if (r < 0)
-		return r;
+		goto restore_cap;
 	r = vm_alloc(c->cap * sizeof(*c->free), &p);
 	if (r < 0)
 		goto unmap_base;
@@ -97,6 +98,8 @@ unmap_free:
 	c->free = NULL;
 unmap_base:
 	vm_free(base, c->size * c->cap);
+restore_cap: /* for a better day */
+	c->cap = cap;
 	return r;
 }
 

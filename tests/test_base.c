@@ -21,8 +21,9 @@
 
 static void arena_up(uint32_t max, enum arena_guard guard)
 {
-	struct arena_options o = { .ctl_size = 300, .slots_max = max,
-		.guard = guard };
+	struct arena_options o = {
+		.ctl_size = 300, .slots_max = max, .guard = guard
+	};
 
 	assert_int_equal(arena_init(&o), 0);
 }
@@ -165,8 +166,7 @@ static void guards_by_force_are_by_mprotect(void **state)
 	assert_int_equal(s.unguarded, 0);
 	(void)arena_stack(r, &lo);
 	/* mincore says nothing of protection; a system call that reads does. */
-	assert_int_equal(
-	    vm_commit((char *)lo - vm_page(), vm_page()), 0);
+	assert_int_equal(vm_commit((char *)lo - vm_page(), vm_page()), 0);
 	arena_fini();
 }
 
@@ -284,13 +284,11 @@ static void random_operations_keep_the_heap(void **state)
 				assert_int_equal(
 				    timer_start(&heap, &timers[i], when), 0);
 			else
-				assert_true(
-				    timer_reset(&timers[i], when, 1));
+				assert_true(timer_reset(&timers[i], when, 1));
 			due[i] = when;
 			break;
 		case 1:
-			assert_int_equal(
-			    timer_stop(&timers[i]), due[i] != 0);
+			assert_int_equal(timer_stop(&timers[i]), due[i] != 0);
 			due[i] = 0;
 			break;
 		default:

@@ -49,10 +49,11 @@
 
 /* The plan. */
 
-#define CALLS(X)                                                             \
-	X(mmap)                                                              \
-	X(mprotect) X(madvise) X(pthread_create) X(epoll_create1) X(eventfd) \
-	    X(epoll_ctl) X(aligned_alloc)
+#define CALLS(X)                                                              \
+	X(mmap)                                                               \
+	X(mprotect)                                                           \
+	X(madvise) X(pthread_create) X(epoll_create1) X(eventfd) X(epoll_ctl) \
+	    X(aligned_alloc)
 
 enum call {
 #define X(name) CALL_##name,
@@ -208,7 +209,8 @@ static long rss(void)
 
 static void pause_ms(void)
 {
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 },
+	    NULL); /* in a loop with a limit */
 }
 
 /* A joined thread leaves /proc a moment later. */
@@ -503,7 +505,8 @@ static void block(void *arg)
 {
 	(void)arg;
 	gamp_enter_blocking();
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 3000000 }, NULL);
+	(void)nanosleep(&(struct timespec){ .tv_nsec = 3000000 },
+	    NULL); /* in a loop with a limit */
 	gamp_leave_blocking();
 	add_one(NULL);
 }

@@ -143,8 +143,8 @@ static void cancel_sleepers(void *arg)
 
 	(void)arg;
 	for (int i = 0; i < 100; i++)
-		EXPECT((ids[i] = gamp_go(sleep_for_ever,
-			    (void *)(intptr_t)(i % 2))) > 0);
+		EXPECT((ids[i] = gamp_go(
+			    sleep_for_ever, (void *)(intptr_t)(i % 2))) > 0);
 	for (int i = 0; i < 100; i++)
 		EXPECT(gamp_cancel(ids[i]) == 0);
 	wait_for(100);
@@ -350,8 +350,7 @@ static void any_thread_starts_goroutines(void **state)
 	assert_int_equal(gamp_start(NULL), 0);
 	assert_int_equal(gamp_start(NULL), -EALREADY);
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(
-		    pthread_create(&t[i], NULL, foreign, NULL), 0);
+		assert_int_equal(pthread_create(&t[i], NULL, foreign, NULL), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
 	assert_int_equal(gamp_stop(0), 0);
@@ -491,8 +490,8 @@ static void a_chain_through_runnext_does_not_starve_others(void **state)
 static int in_child(void)
 {
 	return gamp_go(add_one, NULL) == -ESRCH && gamp_self() == 0 &&
-	    gamp_sleep(1) == -EPERM && gamp_cancel(1) == -ESRCH &&
-	    gamp_start(NULL) == -EOPNOTSUPP && gamp_stop(0) == -EOPNOTSUPP;
+	       gamp_sleep(1) == -EPERM && gamp_cancel(1) == -ESRCH &&
+	       gamp_start(NULL) == -EOPNOTSUPP && gamp_stop(0) == -EOPNOTSUPP;
 }
 
 static void fork_main(void *arg)

@@ -142,7 +142,7 @@ static void pause_a_little(void)
 	if (gamp_self() && !gamp_cancelled())
 		(void)gamp_sleep(50 * GAMP_MICROSECOND);
 	else
-		(void)usleep(50);
+		(void)usleep(50); /* AWAIT has a limit */
 }
 
 /* A look from outside, at a field that nobody shares. */

@@ -68,10 +68,11 @@ static void wander(uint64_t n)
 	}
 }
 
-#define TIMES(X)                                                             \
-	X(0)                                                                 \
-	X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) \
-	    X(14) X(15) X(16) X(17) X(18) X(19)
+#define TIMES(X)                                                              \
+	X(0)                                                                  \
+	X(1)                                                                  \
+	X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) \
+	    X(15) X(16) X(17) X(18) X(19)
 #define SMALL(n, k) ((double)((opaque((n) + (k)) >> 40) + 1))
 
 /* In one function, so that all are alive over each switch.  Everything is
