@@ -164,6 +164,7 @@ static void destroy(struct pd *pd)
 {
 	uint32_t slot = pd->slot;
 
+	san_acquire(pd); /* what users of the number did */
 	rt_assert(rt_load_relaxed(&pd->dir[MODE_READ].sem) <= DIR_READY);
 	rt_assert(rt_load_relaxed(&pd->dir[MODE_WRITE].sem) <= DIR_READY);
 	if (pd->sysfd >= 0)
@@ -227,6 +228,7 @@ int pd_begin(gamp_fd fd, struct pd **out)
 
 void pd_end(struct pd *pd)
 {
+	san_release(pd);
 	if (fdmu_decref(&pd->mu) == FDMU_LAST)
 		destroy(pd);
 }
@@ -325,8 +327,10 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 
 void pd_unlock(struct pd *pd, int mode)
 {
-	enum fdmu r = fdmu_unlock(&pd->mu, mode);
+	enum fdmu r;
 
+	san_release(pd);
+	r = fdmu_unlock(&pd->mu, mode);
 	if (r == FDMU_POST || r == FDMU_LAST_POST)
 		post(pd, mode);
 	if (r == FDMU_LAST || r == FDMU_LAST_POST)

@@ -24,7 +24,7 @@ static void arm_locked(struct pd *pd, int mode)
 
 	t->seq = pd->tseq[mode];
 	/* No room for a timer: the deadline is then only seen by calls that
-	 * begin after it.  16 M timers are armed at that point. */
+	 * begin after it.  Millions of timers are armed at that point. */
 	if (timer_arm(t, pd->deadline[mode]) == 0)
 		pd->armed[mode] = pd->deadline[mode];
 }

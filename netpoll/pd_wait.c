@@ -141,6 +141,7 @@ void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
 	gp->home = pd->home;
 	gp->woken = true;
 	g_born(gp);
+	san_acquire(pd);
 	san_release(gp);
 	g_push(l, gp);
 	pd_unlock(pd, MODE_READ);
@@ -250,6 +251,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 	pd->fn = fn;
 	pd->arg = arg;
 	pd->home = m_home();
+	san_release(pd); /* before fn */
 	/* Not known to be drained: what is there gives no edge again. */
 	if (!pd->drained) {
 		dir_reset(&pd->dir[MODE_READ]);

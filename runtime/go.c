@@ -69,8 +69,12 @@ void gamp_yield(void)
 
 _Noreturn void gamp_exit(void)
 {
-	if (!m_enter())
+	struct m *mp = m_enter();
+
+	if (!mp)
 		rt_fatal("gamp_exit outside a goroutine");
+	san_release(mp->curg); /* who gets the stack next */
+	san_tear(G_SAN(mp->curg));
 	rt_goexit();
 }
 
@@ -159,7 +163,9 @@ void gamp_leave_blocking(void)
 	blocking_leave();
 }
 
-int *gamp_errno_location(void)
+/* Not inlined, and not known to be constant, whatever LTO finds out. */
+__attribute__((noinline)) int *gamp_errno_location(void)
 {
+	__asm__ volatile("" ::: "memory");
 	return __errno_location();
 }

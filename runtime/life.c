@@ -145,6 +145,7 @@ int gamp_stop(int64_t deadline)
 		settle(STOPPING);
 		return r;
 	}
+	san_acquire(&sched.stop_note); /* what goroutines did */
 	sched_stop();
 	settle(DOWN);
 	return 0;
@@ -161,6 +162,7 @@ static void run_main(void *arg)
 	struct run *run = arg;
 
 	run->main(run->arg);
+	san_release(&run->done);
 	(void)note_wake(&run->done);
 }
 
@@ -180,6 +182,7 @@ int gamp_run(gamp_fn *main, void *arg, const struct gamp_options *opt)
 	id = gamp_go(run_main, &run);
 	if (id > 0)
 		(void)note_sleep(&run.done, 0);
+	san_acquire(&run.done);
 	r = gamp_stop(clock_after(gamp_now(), timeout));
 	return id < 0 ? (int)id : r;
 }

@@ -11,7 +11,7 @@
 #define REFILL 16 /* slots fetched from the arena at once */
 
 /* The first function on a goroutine's stack. */
-static void g_main(void)
+SAN_NO_CALLS static void g_main(void)
 {
 	struct m *mp = m_self();
 	struct g *gp = mp->curg;

@@ -25,7 +25,8 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 
-__thread struct m *m_tls;
+/* Used by name, in assembly: LTO may not move it out of sight. */
+__attribute__((used)) __thread struct m *m_tls;
 
 /* Threads begin with this, whoever starts them: not with what a goroutine
  * may have done to its own. */

@@ -10,7 +10,7 @@
  * One of the two places that switch (the other is execute, in loop.c).  What
  * g0 is to do is left in the M; when this returns, the M may be another one.
  */
-static inline void leave(struct m *mp, struct g *gp, enum m_op op)
+SAN_NO_CALLS static inline void leave(struct m *mp, struct g *gp, enum m_op op)
 {
 	mp->op = op;
 	san_asan_leave(G_SAN(gp), &mp->san, op == OP_EXIT);
@@ -60,10 +60,11 @@ void rt_yield(void)
 	leave(mp, mp->curg, OP_YIELD);
 }
 
-_Noreturn void rt_goexit(void)
+SAN_NO_CALLS _Noreturn void rt_goexit(void)
 {
 	struct m *mp = m_self();
 
+	san_release(&sched.stop_note); /* before what follows gamp_stop */
 	leave(mp, mp->curg, OP_EXIT);
 	rt_fatal("a goroutine ran after its exit");
 }

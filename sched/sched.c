@@ -11,6 +11,8 @@
 #include "sched/sched.h"
 #include "sched/wake.h"
 
+#define TIMERS_MAX (1u << 26) /* of all Ps: 1 GiB of addresses */
+#define TIMERS_MIN (1u << 20)
 #define GFREE_MAX 256 /* dead Gs that a P keeps */
 
 struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
@@ -120,6 +122,14 @@ struct g *sched_get_global(struct p *pp, uint32_t max)
 	return gp;
 }
 
+/* Of one P.  Addresses are cheap, but some systems count them. */
+static uint32_t timers_max(uint32_t nprocs)
+{
+	uint32_t n = TIMERS_MAX / nprocs;
+
+	return n < TIMERS_MIN ? TIMERS_MIN : n;
+}
+
 static int ps_init(uint32_t n)
 {
 	int r = 0;
@@ -135,7 +145,7 @@ static int ps_init(uint32_t n)
 		pp->alone = n == 1;
 		pp->clock_tick = CLOCK_TICK;
 		pp->global_tick = GLOBAL_TICK;
-		r = timers_init(&pp->timers);
+		r = timers_init(&pp->timers, timers_max(n));
 		if (r < 0) {
 			while (i-- > 0)
 				timers_fini(&sched.ps[i].timers);

@@ -7,7 +7,6 @@
 #include "base/vm.h"
 #include "sched/timer.h"
 
-#define TIMERS_MAX (1u << 24)
 #define TRIM_MIN   4096u /* entries, 64 KiB: not worth less */
 
 static void place(struct timers *h, uint32_t i, struct timer_entry e)
@@ -72,12 +71,12 @@ static void remove_locked(struct timers *h, struct timer *t)
 		sift_down(h, i, last);
 }
 
-int timers_init(struct timers *h)
+int timers_init(struct timers *h, uint32_t cap)
 {
 	void *p = NULL;
 	int r;
 
-	*h = (struct timers){ .cap = TIMERS_MAX };
+	*h = (struct timers){ .cap = cap };
 	h->lock.rank = RANK_TIMERS;
 	rt_store_relaxed(&h->next, NEVER);
 	while ((r = vm_alloc(h->cap * sizeof(*h->heap), &p)) < 0 &&

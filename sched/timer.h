@@ -59,12 +59,12 @@ struct timers {
 	struct timer_entry *heap; /* reserved for cap, touched up to high */
 };
 
-/* 0 or -errno. */
-int timers_init(struct timers *h);
+/* Reserves room for cap timers, or for fewer.  0 or -errno. */
+int timers_init(struct timers *h, uint32_t cap);
 void timers_fini(struct timers *h);
 
 /* Arms an idle timer; fn, arg and seq are set by the caller.  -ENOMEM if the
- * heap is full (16 M timers, or what the system let us reserve). */
+ * heap is full. */
 int timer_start(struct timers *h, struct timer *t, int64_t when);
 
 /* True if it was armed: fn will not be called for this start. */

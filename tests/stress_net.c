@@ -579,8 +579,7 @@ static void taken_bytes(struct lane *ln)
 		while (atomic_load(&ln->next) <= i) {
 			atomic_fetch_add(&ln->pending, 1);
 			MUST(gamp_go(byte_taker, ln) > 0, 0);
-			while (atomic_load(&ln->pending) > 0)
-				gamp_yield();
+			await_victims(ln);
 		}
 		ln->step = "";
 	}

@@ -209,7 +209,7 @@ static void timers_up(void)
 {
 	memset(&fired, 0, sizeof(fired));
 	memset(timers, 0, sizeof(timers));
-	assert_int_equal(timers_init(&heap), 0);
+	assert_int_equal(timers_init(&heap, 4096), 0);
 	for (size_t i = 0; i < LEN(timers); i++) {
 		timers[i].fn = note_fired;
 		timers[i].arg = &timers[i].when;
