@@ -5,6 +5,7 @@
 
 #include "base/fatal.h"
 #include "base/sys.h"
+#include "netpoll/backend.h"
 #include "netpoll/pd_internal.h"
 #include "sched/cancel.h"
 #include "sched/m.h"
@@ -52,12 +53,13 @@ int pd_check(struct pd *pd, int mode)
 /* A pause of accept is over: its wait ends as if something had come. */
 static void nudge(void *arg, uint64_t seq)
 {
-	struct dir *d = arg;
-	struct g *gp = dir_notify(d);
+	struct pd *pd = arg;
+	struct g_list l = { 0 };
 
 	(void)seq;
-	if (gp && gp != DIR_START)
-		rt_ready(gp);
+	/* Late, it may meet the next wait, or an armed start: a false alarm. */
+	pd_collect(pd, dir_notify(&pd->dir[MODE_READ]), NULL, &l);
+	rt_queue_list(&l);
 }
 
 static bool commit_wait(struct g *gp, void *arg)
@@ -110,7 +112,7 @@ int pd_wait(struct pd *pd, int mode, int64_t retry)
 		r = wait_loop(gp, pd, mode);
 	} else if (gp) {
 		gp->timer.fn = nudge;
-		gp->timer.arg = &pd->dir[mode];
+		gp->timer.arg = pd;
 		r = timer_arm(&gp->timer, retry);
 		if (r == 0)
 			r = wait_loop(gp, pd, mode);
@@ -135,6 +137,7 @@ void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
 		pd->link = (struct pd *)rt_load_relaxed(&starved.head);
 		rt_store_relaxed(&starved.head, (uintptr_t)pd);
 		rt_unlock(&starved.lock);
+		backend->wake(); /* it has to come back before long */
 		return;
 	}
 	pd->drained = false;

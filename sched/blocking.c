@@ -30,11 +30,12 @@ bool retake_locked(struct p *pp)
 void handoffp(struct p *pp)
 {
 	int64_t next = timers_next(&pp->timers);
+	struct p *idle = pp;
 
 	rt_lock(&sched.lock);
-	/* An M in the poller sees events; nothing else can turn up. */
+	/* It may only lie idle if an M in the poller sees what turns up. */
 	if (p_empty(pp) && rt_load_relaxed(&sched.nglobal) == 0 &&
-	    (sched.poller || rt_load_relaxed(&sched.npidle) > 0)) {
+	    sched.poller) {
 		pidle_put_locked(pp);
 		pp = NULL;
 	}
@@ -44,8 +45,9 @@ void handoffp(struct p *pp)
 		return;
 	}
 	wake_poller(next); /* its timers are nobody's now */
-	rt_fence_seqcst(); /* F2, and S3 for the only queue we may miss */
-	if (rt_load_relaxed(&sched.nglobal) > 0)
+	rt_fence_seqcst(); /* F2, and S3 for the queues we may miss */
+	if (rt_load_relaxed(&sched.nglobal) > 0 ||
+	    rt_load_relaxed(&idle->inbox) != 0)
 		wakep();
 }
 

@@ -4,6 +4,7 @@
 #include "sched/p.h"
 #include "sched/m.h"
 #include "sched/sched.h"
+#include "sched/wake.h"
 
 /* The ring is full: half of it and gp go to the global queue in one batch. */
 void p_spill(struct p *pp, struct runq *q, struct g *gp)
@@ -64,10 +65,14 @@ struct g_list p_take_inbox(struct p *pp)
 void p_read_inbox(struct p *pp)
 {
 	struct g_list l = p_take_inbox(pp);
+	bool several = l.n > 1;
 	struct g *gp;
 
 	while ((gp = g_pop(&l)))
 		p_put(pp, gp);
+	/* While we held them, who looked around did not see them. */
+	if (several)
+		wake_submitted(pp, false);
 }
 
 struct g *p_get_rest(struct p *pp)
@@ -93,11 +98,12 @@ bool p_empty(struct p *pp)
 		uint32_t ta = rt_load_acquire(&a->tail);
 		uint32_t tb = rt_load_acquire(&b->tail);
 		uintptr_t next = rt_load_acquire(&pp->runnext);
+		uintptr_t in = rt_load_acquire(&pp->inbox);
 
 		if (ta == rt_load_acquire(&a->tail) &&
 		    tb == rt_load_acquire(&b->tail))
 			return ha == ta && hb == tb && next == 0 &&
-			    rt_load_relaxed(&pp->inbox) == 0;
+			    in == 0;
 	}
 }
 

@@ -40,12 +40,13 @@ static void wake_sleeper(void *arg, uint64_t seq)
 
 /*
  * Cancelled: whoever stops the timer has the right to wake.  It may be a later
- * sleep by now, or that of the slot's next goroutine: they sleep again.
+ * sleep by now, or that of the slot's next goroutine: they sleep again.  It
+ * may also be another use of the timer (pd_wait): not ours to stop.
  */
 static void cancel_sleep(struct canceller *c, struct g *gp)
 {
 	(void)c;
-	if (timer_stop(&gp->timer))
+	if (timer_stop_fn(&gp->timer, wake_sleeper))
 		rt_ready(gp);
 }
 

@@ -155,6 +155,22 @@ bool timer_stop_seq(struct timer *t, uint64_t seq)
 	return ours;
 }
 
+bool timer_stop_fn(struct timer *t, timer_fn fn)
+{
+	struct timers *h = lock_heap(t);
+	bool ours;
+
+	if (!h)
+		return false;
+	ours = t->fn == fn;
+	if (ours) {
+		remove_locked(h, t);
+		publish(h);
+	}
+	rt_unlock(&h->lock);
+	return ours;
+}
+
 bool timer_reset(struct timer *t, int64_t when, uint64_t seq)
 {
 	struct timers *h = lock_heap(t);

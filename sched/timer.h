@@ -74,6 +74,9 @@ bool timer_stop(struct timer *t);
  * no longer knows that the timer is still its own. */
 bool timer_stop_seq(struct timer *t, uint64_t seq);
 
+/* As timer_stop, if it would call fn: for who only knows the memory. */
+bool timer_stop_fn(struct timer *t, timer_fn fn);
+
 /* Moves an armed timer and gives it a new seq.  False if it was not armed. */
 bool timer_reset(struct timer *t, int64_t when, uint64_t seq);
 
