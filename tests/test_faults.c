@@ -207,10 +207,17 @@ static long rss(void)
 	return field(1) * sysconf(_SC_PAGESIZE);
 }
 
+/* One step of a loop that waits for a state. */
+static void nap(long ns)
+{
+	struct timespec ts = { .tv_nsec = ns };
+
+	(void)nanosleep(&ts, NULL); /* the loop has a limit */
+}
+
 static void pause_ms(void)
 {
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 },
-	    NULL); /* in a loop with a limit */
+	nap(1000000);
 }
 
 /* A joined thread leaves /proc a moment later. */
@@ -505,8 +512,7 @@ static void block(void *arg)
 {
 	(void)arg;
 	gamp_enter_blocking();
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 3000000 },
-	    NULL); /* in a loop with a limit */
+	nap(3000000);
 	gamp_leave_blocking();
 	add_one(NULL);
 }

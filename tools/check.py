@@ -3,7 +3,7 @@
 """check.py - the house rules a compiler cannot see.  Run by ctest.
 
 layers   a directory includes only itself, those left of it, and include/
-width    no line over 80 columns, tabs count 8
+width    no line over 80 columns, tabs count 8 (tests: 84)
 length   no function over 70 lines (tests: 90), no file of the runtime over 700
 header   every .c/.h opens with "name - what it is"
 guard    include guards spell the path
@@ -52,7 +52,7 @@ def layers(f, lines):
 def shape(f, lines):
     start = None
     for n, l in enumerate(lines, 1):
-        if len(l.rstrip("\n").expandtabs(8)) > 80:
+        if len(l.rstrip("\n").expandtabs(8)) > (80 if inside(f) else 84):
             say(f, n, "over 80 columns")
         if l.startswith("{"):
             start = n
@@ -68,6 +68,8 @@ def shape(f, lines):
 
 def header(f, text):
     name = f.name
+    if "model" in str(f):  # C as C++, beside its own style
+        return
     if not re.search(r"/\*\s*(?:\n \* )?" + re.escape(name) + r" - \w", text[:400]):
         say(f, 1, f'no "{name} - what it is" comment')
     if f.suffix == ".h":

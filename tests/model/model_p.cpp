@@ -29,6 +29,7 @@ struct sched sched;
 static struct m *model_self(void) { return NULL; }
 static void ctx_switch(struct ctx *, struct ctx *) {}
 struct m *m_enter_slow(struct m *mp) { return mp; }
+void wake_submitted(struct p *, bool) {}
 void sched_put_global(struct g_list *)
 {
 	RL_ASSERT(!"nothing overflows here");

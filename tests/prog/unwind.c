@@ -65,8 +65,8 @@ static APART void look(const char *when)
 	(void)printf("%s: unwinder %d frames, backtrace %d, end %d\n", when,
 	    w.n, n, (int)r);
 	EXPECT(r == _URC_END_OF_STACK);
-	/* look, dive..., body, start, run_main, g_main, rt_ctx_entry; a compiler may
-	 * inline a few.  glibc may give a last null. */
+	/* look, dive..., body, start, run_main, g_main, rt_ctx_entry; a
+	 * compiler may inline a few.  glibc may give a last null. */
 	EXPECT(w.n >= depth + 3 && w.n <= depth + 8);
 	EXPECT(n >= depth + 3 && n <= depth + 8);
 	stop_here(n);
