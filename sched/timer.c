@@ -187,19 +187,29 @@ bool timer_reset(struct timer *t, int64_t when, uint64_t seq)
 	return true;
 }
 
-/* The first timer due, taken out of the heap; null if none is. */
-static struct timer *take_due(struct timers *h, int64_t now)
+struct due {
+	timer_fn fn;
+	void *arg;
+	uint64_t seq;
+};
+
+/*
+ * Takes the first timer that is due out of the heap; false if none is.  What
+ * it says is copied first: once heap is 0 its owner may start it anew.
+ */
+static bool take_due(struct timers *h, int64_t now, struct due *due)
 {
 	while (h->n > 0 && h->heap[0].when <= now) {
 		struct timer *t = h->heap[0].t;
 
 		if (t->when <= now) {
+			*due = (struct due){ t->fn, t->arg, t->seq };
 			remove_locked(h, t);
-			return t;
+			return true;
 		}
 		sift_down(h, 0, (struct timer_entry){ t->when, t });
 	}
-	return NULL;
+	return false;
 }
 
 int timers_run(struct timers *h, int64_t now)
@@ -208,23 +218,16 @@ int timers_run(struct timers *h, int64_t now)
 
 	/* Periodic timers that restart themselves cannot hold us: now stays. */
 	while (timers_next(h) <= now) {
-		struct timer *t;
-		timer_fn fn = NULL;
-		void *arg = NULL;
-		uint64_t seq = 0;
+		struct due due;
+		bool any;
 
 		rt_lock(&h->lock);
-		t = take_due(h, now);
-		if (t) { /* it is its owner's once we unlock */
-			fn = t->fn;
-			arg = t->arg;
-			seq = t->seq;
-		}
+		any = take_due(h, now, &due);
 		publish(h);
 		rt_unlock(&h->lock);
-		if (!fn)
+		if (!any)
 			break;
-		fn(arg, seq);
+		due.fn(due.arg, due.seq);
 		n++;
 	}
 	return n;

@@ -89,7 +89,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		w->m.curg = &w->g;
 		rt_store_relaxed(&w->m.p, (uintptr_t)&w->p);
 		rt_store_relaxed(&w->g.tag, 2 << 1);
-		RL_ASSERT(timers_init(&w->p.timers, 4) == 0, 64);
+		RL_ASSERT(timers_init(&w->p.timers, 4) == 0);
 		w->result = w->again = 1;
 	}
 	static void nudge(void *, uint64_t) {}
