@@ -11,8 +11,8 @@
 #include "sched/sched.h"
 #include "sched/wake.h"
 
-#define TIMERS_MAX (1u << 26) /* of all Ps: 1 GiB of addresses */
-#define TIMERS_MIN (1u << 20)
+#define TIMERS_MAX (1u << 24) /* of all Ps: 256 MiB of addresses */
+#define TIMERS_MIN (1u << 22) /* of one: a million sleepers fit */
 #define GFREE_MAX 256 /* dead Gs that a P keeps */
 
 struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
