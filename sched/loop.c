@@ -191,6 +191,14 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 	return a;
 }
 
+static void spin(struct m *mp)
+{
+	if (!mp->spinning) {
+		mp->spinning = true;
+		(void)rt_add_seqcst(&sched.nspinning, 1);
+	}
+}
+
 /* Everybody once, in an order that differs each time: start anywhere, step
  * by a number coprime to how many there are. */
 static struct g *from_others(struct m *mp, struct p *pp)
@@ -200,10 +208,7 @@ static struct g *from_others(struct m *mp, struct p *pp)
 
 	if (n == 1)
 		return NULL;
-	if (!mp->spinning) {
-		mp->spinning = true;
-		(void)rt_add_seqcst(&sched.nspinning, 1);
-	}
+	spin(mp);
 	at = rng_below(&mp->rng, n);
 	for (step = 1 + rng_below(&mp->rng, n); gcd(step, n) != 1;)
 		step = step % n + 1;
@@ -325,22 +330,22 @@ static struct g *idle_poll(struct m *mp)
 		return p_get(pp);
 	}
 	gp = g_pop(&ready);
-	if (!gp) { /* a timer, probably: look everywhere */
-		mp->spinning = true;
-		(void)rt_add_seqcst(&sched.nspinning, 1);
-	}
+	if (!gp) /* a timer, probably: look everywhere */
+		spin(mp);
 	return gp;
 }
 
-/* Asleep until a waker hands over a P.  False: nobody did for so long that
- * the thread should end, or the runtime stops. */
-static bool idle_sleep(struct m *mp)
+/* To the idle list, if there is no reason against it.  The reason may be a P
+ * that a failed wake-up left to the next M that comes (wake.h). */
+static bool lie_down(struct m *mp, struct p **pp)
 {
-	bool woken, halt;
+	bool halt;
 
 	rt_lock(&sched.lock);
 	halt = rt_load_relaxed(&sched.halt);
-	if (!halt) {
+	*pp = sched.unserved && !halt ? pidle_get_locked() : NULL;
+	sched.unserved = false;
+	if (!*pp && !halt) {
 		note_clear(&mp->note);
 		mp->idle = true;
 		mp->idle_link = sched.midle;
@@ -348,8 +353,23 @@ static bool idle_sleep(struct m *mp)
 		sched.nmidle++;
 	}
 	rt_unlock(&sched.lock);
-	if (halt)
-		return false;
+	return !*pp && !halt;
+}
+
+/* Asleep until a waker hands over a P.  False: nobody did for so long that
+ * the thread should end, or the runtime stops. */
+static bool idle_sleep(struct m *mp)
+{
+	bool woken, halt;
+	struct p *pp;
+
+	if (!lie_down(mp, &pp)) {
+		if (!pp)
+			return false;
+		acquirep(mp, pp);
+		spin(mp);
+		return true;
+	}
 	woken = note_sleep(&mp->note, clock_now() + IDLE_M_MAX);
 	rt_lock(&sched.lock);
 	if (!woken && mp->idle) { /* else a waker is on its way */
@@ -420,10 +440,7 @@ static bool look_again(struct m *mp)
 	if (!pp)
 		return false;
 	acquirep(mp, pp);
-	if (!mp->spinning) {
-		mp->spinning = true;
-		(void)rt_add_seqcst(&sched.nspinning, 1);
-	}
+	spin(mp);
 	return true;
 }
 

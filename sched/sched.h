@@ -54,6 +54,7 @@ struct sched {
 	struct m *midle;
 	uint32_t nm, nmidle, nmdead;
 	struct m *poller; /* the M in a blocking poll */
+	bool unserved;	  /* a P was left idle for want of a thread: wake.h */
 	struct m *allm, *deadm;
 	struct g_list global[RUNQ_COUNT];
 

@@ -4,8 +4,11 @@
 #include "sched/wake.h"
 #include "sched/poller.h"
 
-/* Hands pp to an M that is asleep; null if there is none.  wake_m follows. */
-static struct m *assign_locked(struct p *pp, bool spinning)
+/*
+ * Hands pp to an M that is asleep; null if there is none.  wake_m follows.
+ * poller: or else to the one in the poller.
+ */
+static struct m *assign_locked(struct p *pp, bool spinning, bool poller)
 {
 	struct m *mp = sched.midle;
 
@@ -13,9 +16,7 @@ static struct m *assign_locked(struct p *pp, bool spinning)
 		sched.midle = mp->idle_link;
 		sched.nmidle--;
 		mp->idle = false;
-	} else if (sched.poller && !sched.poller->nextp &&
-	    (rt_load_relaxed(&sched.npidle) == 0 ||
-		sched.nm >= (uint32_t)sched.max_threads)) {
+	} else if (poller && sched.poller && !sched.poller->nextp) {
 		mp = sched.poller;
 	} else {
 		return NULL;
@@ -36,25 +37,27 @@ static void wake_m(struct m *mp, bool polls)
 		(void)note_wake(&mp->note);
 }
 
-/* A thread cannot be had: the M in the poller will do, else pp stays idle. */
+/*
+ * A thread cannot be had: any M that sleeps will do.  Else pp stays idle,
+ * until an M comes that had given up its P and is on its way to sleep.
+ */
 static void start_failed(struct p *pp, bool spinning)
 {
-	struct m *mp = NULL;
+	struct m *mp;
+	bool polls;
 
 	rt_lock(&sched.lock);
-	if (sched.poller && !sched.poller->nextp) {
-		mp = sched.poller;
-		mp->nextp = pp;
-		mp->next_spinning = spinning;
-		rt_store_release(&pp->m, (uintptr_t)mp);
-	} else {
+	mp = assign_locked(pp, spinning, true);
+	polls = mp && mp == sched.poller;
+	if (!mp) {
 		pidle_put_locked(pp);
+		sched.unserved = true;
 		if (spinning) /* under the lock: trap 44 */
 			(void)rt_sub_seqcst(&sched.nspinning, 1);
 	}
 	rt_unlock(&sched.lock);
 	if (mp)
-		sched_poller->wake();
+		wake_m(mp, polls);
 }
 
 /* Runs pp, which nobody owns, on some M. */
@@ -64,7 +67,11 @@ void startm(struct p *pp, bool spinning)
 	bool polls;
 
 	rt_lock(&sched.lock);
-	mp = assign_locked(pp, spinning);
+	/* A thread is better than to have nobody in the poller, if one can be
+	 * had and is not for the last P: running Ps poll for themselves. */
+	mp = assign_locked(pp, spinning,
+	    rt_load_relaxed(&sched.npidle) == 0 ||
+		sched.nm >= (uint32_t)sched.max_threads);
 	polls = mp && mp == sched.poller;
 	rt_unlock(&sched.lock);
 	if (mp)

@@ -21,9 +21,13 @@
  *	  work, it calls wake_found, which does R1, R2 anew after a fence.
  *	- R2 saw no idle P.  Whoever makes one idle does S1 after R2, so its S3
  *	  sees the G.  (This is why every M does S3, not only spinners.)
- *	- A wake-up that fails (no P after all, no thread to be had) takes its
- *	  nspinning back under sched.lock; a P that another M then releases is
- *	  released before that M's S3.
+ *	- A wake-up that fails for want of a P takes its nspinning back under
+ *	  sched.lock; a P that another M then releases is released before that
+ *	  M's S3.
+ *	- A wake-up that fails for want of a thread takes an M that went to
+ *	  sleep meanwhile.  Else it leaves its P idle and says so, under
+ *	  sched.lock (unserved): an M that is past its S3 takes that P instead
+ *	  of going to sleep.  If there is none, all Ms have work.
  *
  * Frugality: a wake-up costs 5 us of processor time, more than a whole small
  * request.  A G in runnext will mostly run right here, as soon as the caller

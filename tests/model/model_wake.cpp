@@ -17,6 +17,8 @@
  *		sysmon may (trap 44)
  *	start	M0 alone; the others must be started; with and without a
  *		thread to be had (start_failed)
+ *	late	no thread is to be had, while M1, which has lost its P, is on
+ *		its way to sleep (start_failed, unserved)
  *	timer	a goroutine arms a timer and ends; nobody has work: the M in the
  *		poller must be told
  *
@@ -105,7 +107,8 @@ static void m_init_model(struct m *mp, struct p *pp, bool spinning)
 	rng_seed(&mp->rng, 1);
 	rt_store_relaxed(&mp->in_runtime, 1);
 	sched.nm++;
-	rt_store_release(&pp->m, (uintptr_t)mp);
+	if (pp)
+		rt_store_release(&pp->m, (uintptr_t)mp);
 	mp->nextp = pp;
 }
 int m_start(struct p *pp, bool spinning)
@@ -189,7 +192,7 @@ static void queue(int from, int to)
 	rt_queue_list(&l);
 }
 
-enum shape { LOCAL, PAIR, FOREIGN, NEXT, TIMER, SPURIOUS };
+enum shape { LOCAL, PAIR, FOREIGN, NEXT, TIMER, SPURIOUS, LATE };
 
 static void run_local(int g)
 {
@@ -257,8 +260,10 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			m_init_model(&w->m[i], &w->p[i], false);
 		for (int i = MS; i < MS + SPARES; i++)
 			w->spare[i] = true;
+		if (SHAPE == LATE)
+			m_init_model(&w->m[MS], NULL, false);
 		w->total = SHAPE == PAIR ? 3 : SHAPE == SPURIOUS ? 1 : 2;
-		w->body = SHAPE == LOCAL ? run_local :
+		w->body = SHAPE == LOCAL || SHAPE == LATE ? run_local :
 		    SHAPE == PAIR	 ? run_pair :
 		    SHAPE == NEXT	 ? run_next :
 		    SHAPE == TIMER	 ? run_timer :
@@ -290,6 +295,10 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 				wakep();
 			return;
 		}
+		if (SHAPE == LATE && self == (unsigned)MS) {
+			sched_loop(mp);
+			return;
+		}
 		if (self >= (unsigned)MS) { /* until m_start */
 			while (rt_load_acquire(&w->begin[self]) == 0)
 				(void)futex_wait(&w->begin[self], 0, 0);
@@ -305,7 +314,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		RL_ASSERT(w->done == w->total);
 		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
 		RL_ASSERT(rt_load_relaxed(&sched.npidle) == sched.nprocs);
-		RL_ASSERT(sched.nm == 0 && w->ended == MS + w->started);
+		RL_ASSERT(sched.nm == 0 && 
+		    w->ended == MS + (SHAPE == LATE) + w->started);
 		RL_ASSERT(!sched.poller && rt_load_relaxed(&sched.nglobal) == 0);
 	}
 };
@@ -336,6 +346,7 @@ int main(int argc, char **argv)
 	run<2>(LOCAL, 2, 1, 1, "start", 1, 10);
 	run<3>(PAIR, 3, 1, 2, "start a pair", 0, 10);
 	run<2>(FOREIGN, 2, 1, 0, "start fails", 2, 20);
+	run<2>(LATE, 2, 1, 0, "late", 2, 20);
 	run<2>(TIMER, 2, 2, 0, "timer", 1, 20);
 	model_done();
 }
