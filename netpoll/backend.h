@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct p;
-struct g_list;
+struct task_list;
 
 struct backend {
 	const char *name;
@@ -34,7 +34,7 @@ struct backend {
 	 * polls, > 0 blocks up to delay ns.  Any thread; at most one blocks
 	 * at a time, and only that one consumes a wake.
 	 */
-	int (*poll)(struct p *pp, int64_t delay, struct g_list *ready);
+	int (*poll)(struct p *pp, int64_t delay, struct task_list *ready);
 
 	/* Make a blocked poll return soon; calls in a row count as one. */
 	void (*wake)(void);

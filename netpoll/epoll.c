@@ -143,7 +143,7 @@ static int wait_events(struct epoll_event *evs, int64_t delay)
 	return n < 0 ? -errno : n;
 }
 
-static int ep_poll(struct p *pp, int64_t delay, struct g_list *ready)
+static int ep_poll(struct p *pp, int64_t delay, struct task_list *ready)
 {
 	struct epoll_event evs[BATCH];
 	int n = wait_events(evs, delay);

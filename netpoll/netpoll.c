@@ -28,7 +28,7 @@ static void fini(void)
 	backend->fini();
 }
 
-static int poll_events(struct p *pp, int64_t delay, struct g_list *ready)
+static int poll_events(struct p *pp, int64_t delay, struct task_list *ready)
 {
 	int n;
 

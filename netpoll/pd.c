@@ -191,7 +191,7 @@ static void post(struct pd *pd, int mode)
 }
 
 /* Closing: all that wait leave; who comes to wait sees PD_CLOSING. */
-static void post_all(struct pd *pd, struct g_list *l)
+static void post_all(struct pd *pd, struct task_list *l)
 {
 	rt_lock(&pd->lock);
 	for (int m = 0; m < 2; m++)
@@ -339,7 +339,7 @@ void pd_unlock(struct pd *pd, int mode)
 
 int pd_close(gamp_fd fd)
 {
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 	struct pd *pd;
 	int r = pd_begin(fd, &pd);
 

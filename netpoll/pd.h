@@ -30,7 +30,7 @@
  * Who may call what: users (fd_begin) anything; the poller pd_event; timers
  * pd_fire.  Fields say who guards them:
  *	(a) atomic   (l) lock   (r)/(w) the holder of the read / write lock
- *	(o) written while opening, then only read   (s) its own lock
+ *	(o) written while opening, then only read
  */
 #ifndef RT_NETPOLL_PD_H
 #define RT_NETPOLL_PD_H
@@ -87,10 +87,9 @@ struct pd {
 	struct canceller wait[2]; /* (o) */
 	struct canceller turn[2]; /* (o) */
 
-	uint32_t home;	 /* (r) the P where it was armed */
-	gamp_fn *fn;	 /* (r) the armed start */
-	void *arg;	 /* (r) */
-	struct pd *link; /* (s) starts that wait for memory */
+	struct start start; /* (r) armed, queued, or waiting for memory */
+	gamp_fn *fn;	    /* (r) what it runs */
+	void *arg;	    /* (r) */
 };
 
 /* The slab; with the poller.  0 or -errno. */
@@ -133,10 +132,10 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);
 /* The poller: events for a cookie.  Runnable goroutines go to l; pp is the
  * caller's P or null. */
 void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
-    struct g_list *l);
+    struct task_list *l);
 
 /* Starts that had no memory before. */
-void pd_retry_starts(struct p *pp, struct g_list *l);
+void pd_retry_starts(struct p *pp, struct task_list *l);
 
 /* The runtime is stopping: begin all armed starts, cancelled. */
 void pd_stop_all(void);

@@ -37,7 +37,7 @@ static struct g *expire_locked(struct pd *pd, int mode)
 
 static void fire(struct pd *pd, int mode, uint64_t seq)
 {
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 	struct g *gp = NULL;
 
 	rt_lock(&pd->lock);
@@ -107,7 +107,7 @@ int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t)
 	/* A timer may be overdue, so what is armed does not tell the time. */
 	int64_t now = deadline == NEVER ? 0 : clock_now();
 	struct g *gp[2] = { NULL, NULL };
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 	int r = -EBADF;
 
 	if (!pd || pd_handle(pd) != fd)
@@ -131,7 +131,7 @@ int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t)
 }
 
 /* Closing: nobody waits from here on, and no timer remains. */
-void pd_evict_all(struct pd *pd, struct g_list *l)
+void pd_evict_all(struct pd *pd, struct task_list *l)
 {
 	struct g *gp[2];
 

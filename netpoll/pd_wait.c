@@ -15,7 +15,7 @@
 /* Starts that found no memory; the lock is held for a list operation. */
 static struct {
 	struct rt_lock lock;
-	rt_aptr head; /* struct pd * */
+	rt_aptr head; /* struct task *, linked */
 } starved = { .lock = RT_LOCK_INIT(RANK_STARVED) };
 
 static void cancel_read(struct canceller *c, struct g *gp)
@@ -35,10 +35,43 @@ static void cancel_write(struct canceller *c, struct g *gp)
 		rt_ready(gp);
 }
 
+/* No goroutine is to be had now: pd_retry_starts comes back to it. */
+static void starve(struct task *task)
+{
+	(void)rt_add_seqcst(&sched.starved, 1);
+	rt_lock(&starved.lock);
+	task->link = (struct task *)rt_load_relaxed(&starved.head);
+	rt_store_relaxed(&starved.head, (uintptr_t)task);
+	rt_unlock(&starved.lock);
+	backend->wake(); /* it has to come back before long */
+}
+
+/* The lock that it was armed with is given back, so that fn can read. */
+static struct g *begin_start(struct start *s, struct p *pp)
+{
+	struct pd *pd = (struct pd *)((char *)s - offsetof(struct pd, start));
+	int err = 0;
+	struct g *gp =
+	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
+
+	if (!gp) {
+		starve(&s->task);
+		return NULL;
+	}
+	pd->drained = false;
+	g_born(gp);
+	san_acquire(pd);
+	san_release(gp);
+	pd_unlock(pd, MODE_READ);
+	return gp;
+}
+
 void pd_wait_init(struct pd *pd)
 {
 	pd->wait[MODE_READ].fn = cancel_read;
 	pd->wait[MODE_WRITE].fn = cancel_write;
+	pd->start.task.is_start = true;
+	pd->start.begin = begin_start;
 }
 
 int pd_check(struct pd *pd, int mode)
@@ -54,7 +87,7 @@ int pd_check(struct pd *pd, int mode)
 static void nudge(void *arg, uint64_t seq)
 {
 	struct pd *pd = arg;
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 
 	(void)seq;
 	/* Late, it may meet the next wait, or an armed start: a false alarm. */
@@ -122,53 +155,37 @@ int pd_wait(struct pd *pd, int mode, int64_t retry)
 	return r;
 }
 
-/* Its lock is given back first, so that fn can read. */
-void pd_start(struct pd *pd, struct p *pp, struct g_list *l)
+void pd_start(struct pd *pd, struct p *pp, struct task_list *l)
 {
-	int err = 0;
-	struct g *gp =
-	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
-
-	if (!gp) {
-		/* It counts as alive: the runtime does not stop without it. */
-		(void)rt_add_seqcst(&sched.foreign_spawned, 1);
-		(void)rt_add_seqcst(&sched.starved, 1);
-		rt_lock(&starved.lock);
-		pd->link = (struct pd *)rt_load_relaxed(&starved.head);
-		rt_store_relaxed(&starved.head, (uintptr_t)pd);
-		rt_unlock(&starved.lock);
-		backend->wake(); /* it has to come back before long */
-		return;
-	}
-	pd->drained = false;
-	gp->home = pd->home;
-	gp->woken = true;
-	g_born(gp);
-	san_acquire(pd);
-	san_release(gp);
-	g_push(l, gp);
-	pd_unlock(pd, MODE_READ);
+	g_count(pp);
+	pd->start.task.woken = true;
+	task_push(l, &pd->start.task);
 }
 
-void pd_retry_starts(struct p *pp, struct g_list *l)
+void pd_retry_starts(struct p *pp, struct task_list *l)
 {
-	struct pd *pd, *next;
+	struct task *task, *next;
 
 	if (rt_likely(rt_load_relaxed(&starved.head) == 0))
 		return;
 	rt_lock(&starved.lock);
-	pd = (struct pd *)rt_load_relaxed(&starved.head);
+	task = (struct task *)rt_load_relaxed(&starved.head);
 	rt_store_relaxed(&starved.head, 0);
 	rt_unlock(&starved.lock);
-	for (; pd; pd = next) {
-		next = pd->link;
-		pd_start(pd, pp, l); /* is counted anew first */
-		(void)rt_sub_seqcst(&sched.starved, 1);
-		(void)rt_sub_seqcst(&sched.foreign_spawned, 1);
+	for (; task; task = next) {
+		struct g *gp;
+
+		next = task->link;
+		gp = begin_start((struct start *)task, pp);
+		(void)rt_sub_seqcst(&sched.starved, 1); /* after a new one */
+		if (!gp)
+			continue;
+		gp->task.woken = true;
+		task_push(l, &gp->task);
 	}
 }
 
-void pd_collect(struct pd *pd, struct g *gp, struct p *pp, struct g_list *l)
+void pd_collect(struct pd *pd, struct g *gp, struct p *pp, struct task_list *l)
 {
 	if (gp == DIR_START)
 		pd_start(pd, pp, l);
@@ -189,7 +206,7 @@ static void hang_up(struct pd *pd, uint64_t seq)
 }
 
 void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
-    struct g_list *l)
+    struct task_list *l)
 {
 	struct pd *pd = pd_at(cookie);
 	uint64_t seq = (uint64_t)cookie >> PD_SLOT_BITS;
@@ -208,13 +225,15 @@ void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
 static int start_now(struct pd *pd)
 {
 	struct m *mp = m_enter();
+	struct p *pp = mp ? m_p(mp) : NULL;
 	int err = 0;
-	struct g *gp = g_new(mp ? m_p(mp) : NULL, sched.default_class, pd->fn,
-	    pd->arg, &err);
+	struct g *gp =
+	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
 
 	pd->drained = false;
 	pd_unlock(pd, MODE_READ);
 	if (gp) {
+		g_count(pp);
 		g_born(gp);
 		rt_start(gp);
 	}
@@ -253,7 +272,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 		return r;
 	pd->fn = fn;
 	pd->arg = arg;
-	pd->home = m_home();
+	pd->start.task.home = m_home();
 	san_release(pd); /* before fn */
 	/* Not known to be drained: what is there gives no edge again. */
 	if (!pd->drained) {
@@ -275,7 +294,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 void pd_stop_all(void)
 {
 	uint32_t n = rt_load_acquire(&pd_slab.used);
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct pd *pd = slab_at(&pd_slab, i);

@@ -16,14 +16,16 @@
 static int64_t start(int cls, const char *name, gamp_fn *fn, void *arg)
 {
 	struct m *mp = m_enter();
+	struct p *pp = mp ? m_p(mp) : NULL;
 	int err = 0;
-	struct g *gp = g_new(mp ? m_p(mp) : NULL, cls, fn, arg, &err);
+	struct g *gp = g_new(pp, cls, fn, arg, &err);
 	int64_t id = err;
 
 	if (gp) {
 		id = g_id(gp);
 		gp->name = name;
 		gp->parent = mp && mp->curg ? g_id(mp->curg) : 0;
+		g_count(pp);
 		g_born(gp);
 		rt_start(gp);
 	}

@@ -115,9 +115,10 @@ struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 	gp->arg = arg;
 	gp->name = NULL;
 	gp->parent = 0;
-	gp->woken = gp->uncancellable = false;
+	gp->uncancellable = false;
+	gp->task.woken = gp->task.is_start = false;
 	gp->blocking = 0;
-	gp->home = pp ? pp->id : 0;
+	gp->task.home = pp ? pp->id : 0;
 	gp->why = WHY_NONE;
 	rt_store_relaxed(&gp->waits, 0);
 	rt_store_relaxed(&gp->timer.heap, 0);
@@ -126,12 +127,16 @@ struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 	g_status(gp, G_DEAD, G_RUNNABLE);
 	rt_store_release(
 	    &gp->tag, (gp->seq << ARENA_REF_BITS | gp->ref) << 1);
+	return gp;
+}
+
+void g_count(struct p *pp)
+{
 	if (pp)
 		rt_store_relaxed(
 		    &pp->spawned, rt_load_relaxed(&pp->spawned) + 1);
 	else
 		(void)rt_add_seqcst(&sched.foreign_spawned, 1);
-	return gp;
 }
 
 void g_born(struct g *gp)

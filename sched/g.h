@@ -36,6 +36,7 @@
 #include "arch/ctx.h"
 #include "base/fatal.h"
 #include "base/san.h"
+#include "sched/task.h"
 #include "sched/timer.h"
 
 struct m;
@@ -56,14 +57,13 @@ struct g {
 	struct ctx ctx;
 	rt_a32 status;
 	uint32_t ref;	 /* its slot */
-	struct g *link;	 /* the list it is on; owner: that list */
+	struct task task;
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
 	rt_a64 tag;	 /* I1 */
-	uint32_t home;	 /* the P it last ran on: its data are warm there */
-	bool woken;	 /* readied since it last ran: sorts ahead */
 	bool uncancellable;
 	uint8_t why;	 /* enum rt_why */
 	uint8_t blocking; /* depth of gamp_enter_blocking */
+	struct g *link;	 /* a list of parked or dead ones; owner: that list */
 	/* Touched when it starts and exits. */
 	uint64_t seq;
 	gamp_fn *fn;
@@ -86,33 +86,9 @@ struct g {
 
 #define G_SEQ_MAX ((UINT64_C(1) << (63 - ARENA_REF_BITS)) - 1)
 
-struct g_list {
-	struct g *head, *tail;
-	uint32_t n;
-};
-
-static inline void g_push(struct g_list *l, struct g *gp)
+static inline struct g *g_of(struct task *task)
 {
-	gp->link = NULL;
-	if (l->tail)
-		l->tail->link = gp;
-	else
-		l->head = gp;
-	l->tail = gp;
-	l->n++;
-}
-
-static inline struct g *g_pop(struct g_list *l)
-{
-	struct g *gp = l->head;
-
-	if (!gp)
-		return NULL;
-	l->head = gp->link;
-	if (!l->head)
-		l->tail = NULL;
-	l->n--;
-	return gp;
+	return (struct g *)((char *)task - offsetof(struct g, task));
 }
 
 static inline int64_t g_id(struct g *gp)
@@ -144,9 +120,13 @@ static inline void g_status(struct g *gp, uint32_t from, uint32_t to)
 
 /*
  * A runnable goroutine that is in no queue yet, or null and *err set to
- * -ENOMEM or -EAGAIN.  pp is the caller's P, or null.
+ * -ENOMEM or -EAGAIN.  pp is the caller's P, or null.  g_count and g_born
+ * follow.
  */
 struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err);
+
+/* One more goroutine lives, before anybody may run it; pp as above. */
+void g_count(struct p *pp);
 
 /* Before a new goroutine is queued: if the runtime began to stop meanwhile,
  * it starts out cancelled. */

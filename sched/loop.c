@@ -38,20 +38,20 @@ static void end_slice(struct p *pp, int64_t now)
 	}
 }
 
-/* True if gp is now in the inbox of the P it last ran on, which runs. */
-static bool send_home(struct p *pp, struct g *gp)
+/* True if task is now in the inbox of the P it last ran on, which runs. */
+static bool send_home(struct p *pp, struct task *task)
 {
-	struct p *home = &sched.ps[gp->home];
+	struct p *home = &sched.ps[task->home];
 
 	if (home == pp || rt_load_relaxed(&sched.npidle) > 0)
 		return false;
-	p_send(home, gp);
+	p_send(home, task);
 	rt_fence_seqcst(); /* pairs with F2: p.h, inbox */
 	if (rt_unlikely(pidle_is(home->id))) {
-		struct g_list back = p_take_inbox(home);
+		struct task_list back = p_take_inbox(home);
 
-		while ((gp = g_pop(&back)))
-			p_put(pp, gp);
+		while ((task = task_pop(&back)))
+			p_put(pp, task);
 	}
 	return true;
 }
@@ -60,27 +60,27 @@ static bool send_home(struct p *pp, struct g *gp)
  * Queues what a poll found.  Goroutines go home if all Ps run.  Otherwise
  * those of others come first in our ring, where thieves take from.
  */
-static void take_ready(struct p *pp, struct g_list *ready)
+static void take_ready(struct p *pp, struct task_list *ready)
 {
-	struct g_list own = { 0 };
-	struct g *gp;
+	struct task_list own = { 0 };
+	struct task *task;
 
 	if (ready->n == 0)
 		return;
-	while ((gp = g_pop(ready))) {
-		if (gp->home == pp->id)
-			g_push(&own, gp);
-		else if (!send_home(pp, gp))
-			p_put(pp, gp);
+	while ((task = task_pop(ready))) {
+		if (task->home == pp->id)
+			task_push(&own, task);
+		else if (!send_home(pp, task))
+			p_put(pp, task);
 	}
-	while ((gp = g_pop(&own)))
-		p_put(pp, gp);
+	while ((task = task_pop(&own)))
+		p_put(pp, task);
 	wake_submitted(pp, false);
 }
 
 static void poll_now(struct p *pp, int64_t now)
 {
-	struct g_list ready = { 0 };
+	struct task_list ready = { 0 };
 
 	pp->polled = now;
 	rt_store_relaxed(&sched.polled, now);
@@ -89,7 +89,7 @@ static void poll_now(struct p *pp, int64_t now)
 }
 
 /* The clock has been ignored for some picks. */
-static struct g *attend(struct p *pp)
+static struct task *attend(struct p *pp)
 {
 	int64_t now = clock_now();
 
@@ -122,14 +122,14 @@ static uint32_t room(struct p *pp)
 	return n < RUNQ_SIZE / 2 ? RUNQ_SIZE / 2 - n : 1;
 }
 
-static struct g *from_ticks(struct p *pp)
+static struct task *from_ticks(struct p *pp)
 {
 	if (rt_unlikely(--pp->clock_tick == 0 ||
 		rt_load_relaxed(&pp->attention))) {
-		struct g *gp = attend(pp);
+		struct task *task = attend(pp);
 
-		if (gp)
-			return gp;
+		if (task)
+			return task;
 	}
 	if (rt_unlikely(--pp->global_tick == 0)) {
 		pp->global_tick = GLOBAL_TICK;
@@ -139,7 +139,7 @@ static struct g *from_ticks(struct p *pp)
 	return NULL;
 }
 
-static struct g *from_timers(struct p *pp)
+static struct task *from_timers(struct p *pp)
 {
 	int64_t next = timers_next(&pp->timers);
 
@@ -151,7 +151,7 @@ static struct g *from_timers(struct p *pp)
 	return p_get(pp);
 }
 
-static struct g *from_network(struct p *pp)
+static struct task *from_network(struct p *pp)
 {
 	if (!pp->expect_events || rt_load_relaxed(&sched.polling))
 		return NULL;
@@ -159,17 +159,17 @@ static struct g *from_network(struct p *pp)
 	return p_get(pp);
 }
 
-static struct g *steal_from(
+static struct task *steal_from(
     struct p *pp, struct p *victim, bool last, int64_t *now)
 {
 	int64_t next;
-	struct g *gp;
+	struct task *task;
 
 	if (victim == pp)
 		return NULL;
-	gp = p_steal(pp, victim, last); /* an idle one may have an inbox */
-	if (gp || !last)
-		return gp;
+	task = p_steal(pp, victim, last); /* an idle one may have an inbox */
+	if (task || !last)
+		return task;
 	next = timers_next(&victim->timers); /* idle Ps have them, too */
 	if (next == NEVER)
 		return NULL;
@@ -201,7 +201,7 @@ static void spin(struct m *mp)
 
 /* Everybody once, in an order that differs each time: start anywhere, step
  * by a number coprime to how many there are. */
-static struct g *from_others(struct m *mp, struct p *pp)
+static struct task *from_others(struct m *mp, struct p *pp)
 {
 	uint32_t n = sched.nprocs, at, step;
 	int64_t now = 0;
@@ -214,23 +214,23 @@ static struct g *from_others(struct m *mp, struct p *pp)
 		step = step % n + 1;
 	for (int pass = 1; pass <= STEAL_PASSES; pass++)
 		for (uint32_t i = 0; i < n; i++, at = (at + step) % n) {
-			struct g *gp = steal_from(
+			struct task *task = steal_from(
 			    pp, &sched.ps[at], pass == STEAL_PASSES, &now);
 
-			if (gp)
-				return gp;
+			if (task)
+				return task;
 		}
 	return NULL;
 }
 
-static struct g *from_anywhere(struct m *mp, struct p *pp)
+static struct task *from_anywhere(struct m *mp, struct p *pp)
 {
-	struct g *gp;
+	struct task *task;
 
-	if ((gp = from_ticks(pp)) || (gp = p_get(pp)) ||
-	    (gp = sched_get_global(pp, RUNQ_SIZE / 2)) ||
-	    (gp = from_timers(pp)) || (gp = from_network(pp)))
-		return gp;
+	if ((task = from_ticks(pp)) || (task = p_get(pp)) ||
+	    (task = sched_get_global(pp, RUNQ_SIZE / 2)) ||
+	    (task = from_timers(pp)) || (task = from_network(pp)))
+		return task;
 	return from_others(mp, pp);
 }
 
@@ -286,7 +286,7 @@ static void leave_poller_locked(struct m *mp)
  * earlier timer is not missed: poll_until is NEVER, so that any arming wakes
  * us, before the timers are read (fence pairs with wake_poller).
  */
-static void poll_blocking(struct g_list *ready)
+static void poll_blocking(struct task_list *ready)
 {
 	int64_t until, delay = -1;
 
@@ -303,10 +303,10 @@ static void poll_blocking(struct g_list *ready)
 	rt_store_relaxed(&sched.poll_until, 0);
 }
 
-static struct g *idle_poll(struct m *mp)
+static struct task *idle_poll(struct m *mp)
 {
-	struct g_list ready = { 0 };
-	struct g *gp = NULL;
+	struct task_list ready = { 0 };
+	struct task *task = NULL;
 	struct p *pp;
 
 	poll_blocking(&ready);
@@ -329,10 +329,10 @@ static struct g *idle_poll(struct m *mp)
 		take_ready(pp, &ready);
 		return p_get(pp);
 	}
-	gp = g_pop(&ready);
-	if (!gp) /* a timer, probably: look everywhere */
+	task = task_pop(&ready);
+	if (!task) /* a timer, probably: look everywhere */
 		spin(mp);
-	return gp;
+	return task;
 }
 
 /* To the idle list, if there is no reason against it.  The reason may be a P
@@ -396,9 +396,9 @@ static bool idle_sleep(struct m *mp)
 }
 
 /* S1: without a P, or with a G from the global queue after all. */
-static struct g *give_up_p(struct m *mp, bool *polls)
+static struct task *give_up_p(struct m *mp, bool *polls)
 {
-	struct g *gp = NULL;
+	struct task *task = NULL;
 	struct p *pp = m_p(mp);
 
 	if (rt_unlikely(rt_load_relaxed(&sched.starved)))
@@ -406,8 +406,8 @@ static struct g *give_up_p(struct m *mp, bool *polls)
 	rt_lock(&sched.lock);
 	if (rt_load_relaxed(&sched.nglobal) > 0 &&
 	    !rt_load_relaxed(&sched.halt))
-		gp = sched_get_global_locked(pp, RUNQ_SIZE / 2);
-	if (!gp) {
+		task = sched_get_global_locked(pp, RUNQ_SIZE / 2);
+	if (!task) {
 		pidle_put_locked(releasep(mp));
 		*polls = !sched.poller && !rt_load_relaxed(&sched.halt);
 		if (*polls) {
@@ -416,7 +416,7 @@ static struct g *give_up_p(struct m *mp, bool *polls)
 		}
 	}
 	rt_unlock(&sched.lock);
-	return gp;
+	return task;
 }
 
 /* S2 and S3.  True: mp has a P again, and spins. */
@@ -446,47 +446,56 @@ static bool look_again(struct m *mp)
 
 /* Everything is empty.  A G; or null, and mp has a P again; or null and
  * *ended: the thread has to end, without a P. */
-static struct g *go_idle(struct m *mp, bool *ended)
+static struct task *go_idle(struct m *mp, bool *ended)
 {
 	bool polls = false;
-	struct g *gp = NULL;
+	struct task *task = NULL;
 
 	if (m_p(mp)) {
 		struct p *pp = m_p(mp);
 
-		gp = give_up_p(mp, &polls);
-		if (gp || look_again(mp))
-			return gp;
+		task = give_up_p(mp, &polls);
+		if (task || look_again(mp))
+			return task;
 		if (!polls) /* nobody else looks at its timers now */
 			wake_poller(timers_next(&pp->timers));
 	}
 	if (polls) {
-		gp = idle_poll(mp);
+		task = idle_poll(mp);
 		if (m_p(mp))
-			return gp;
-		rt_assert(!gp);
+			return task;
+		rt_assert(!task);
 	}
 	*ended = !idle_sleep(mp);
 	return NULL;
 }
 
+/* A start gets its goroutine, or fails to. */
+static inline struct g *task_g(struct task *task, struct p *pp)
+{
+	struct start *s = (struct start *)task;
+
+	return rt_likely(!task->is_start) ? g_of(task) : s->begin(s, pp);
+}
+
 static struct g *find_runnable(struct m *mp)
 {
+	struct g *gp = NULL;
 	bool ended = false;
 
-	while (!ended) {
+	while (!gp && !ended) {
 		struct p *pp = m_p(mp);
-		struct g *gp = pp ? from_anywhere(mp, pp) : NULL;
+		struct task *task = pp ? from_anywhere(mp, pp) : NULL;
 
-		if (!gp)
-			gp = go_idle(mp, &ended);
-		if (gp) {
-			if (mp->spinning)
-				wake_found(mp);
-			return gp;
-		}
+		if (!task)
+			task = go_idle(mp, &ended);
+		if (!task)
+			continue;
+		if (mp->spinning)
+			wake_found(mp);
+		gp = task_g(task, m_p(mp));
 	}
-	return NULL;
+	return gp;
 }
 
 /* The other place that switches (the first is leave, in park.c). */
@@ -495,8 +504,8 @@ static inline void execute(struct m *mp, struct g *gp)
 	struct p *pp = m_p(mp);
 
 	g_status(gp, G_RUNNABLE, G_RUNNING);
-	gp->woken = false;
-	gp->home = pp->id;
+	gp->task.woken = false;
+	gp->task.home = pp->id;
 	mp->curg = gp;
 	rt_store_relaxed(&pp->picking, 0);
 	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
@@ -517,11 +526,11 @@ static inline void execute(struct m *mp, struct g *gp)
  * and only yields. */
 static inline struct g *yield_to(struct p *pp, struct g *gp)
 {
-	struct g *next = NULL;
+	struct task *next = NULL;
 
 	if (rt_unlikely(rt_load_relaxed(&sched.nglobal) > 0) && p_empty(pp))
 		next = sched_get_global(pp, RUNQ_SIZE / 2);
-	p_put(pp, gp);
+	p_put(pp, &gp->task);
 	/* Nothing is due: the short way to what find_runnable would find. */
 	if (!next && pp->clock_tick > 1 && pp->global_tick > 1 &&
 	    !rt_load_relaxed(&pp->attention)) {
@@ -529,7 +538,7 @@ static inline struct g *yield_to(struct p *pp, struct g *gp)
 		pp->global_tick--;
 		next = p_get(pp);
 	}
-	return next;
+	return next ? task_g(next, pp) : NULL;
 }
 
 /* The G that has just left its stack.  It goes on at once if the commit
@@ -550,11 +559,11 @@ static inline struct g *see_off(struct m *mp, struct g *gp)
 		g_free(m_p(mp), gp);
 		return NULL;
 	case OP_DETACHED: {
-		struct g_list one = { 0 };
+		struct task_list one = { 0 };
 
 		g_status(gp, G_RUNNING, G_RUNNABLE);
-		gp->woken = true;
-		g_push(&one, gp);
+		gp->task.woken = true;
+		task_push(&one, &gp->task);
 		sched_put_global(&one);
 		wake_global();
 		return NULL;

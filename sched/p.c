@@ -6,82 +6,82 @@
 #include "sched/sched.h"
 #include "sched/wake.h"
 
-/* The ring is full: half of it and gp go to the global queue in one batch. */
-void p_spill(struct p *pp, struct runq *q, struct g *gp)
+/* The ring is full: half of it and task go to the global queue in one batch. */
+void p_spill(struct p *pp, struct runq *q, struct task *task)
 {
-	struct g_list batch = { 0 };
+	struct task_list batch = { 0 };
 
 	for (uint32_t i = 0; i < RUNQ_SIZE / 2; i++) {
-		struct g *old = runq_get(q, pp->alone);
+		struct task *old = runq_get(q, pp->alone);
 
 		if (!old)
 			break;
-		g_push(&batch, old);
+		task_push(&batch, old);
 	}
-	g_push(&batch, gp);
+	task_push(&batch, task);
 	sched_put_global(&batch);
 }
 
-void p_put_next(struct p *pp, struct g *gp)
+void p_put_next(struct p *pp, struct task *task)
 {
 	/* Only the owner fills runnext, so a null stays null. */
 	if (rt_load_relaxed(&pp->runnext) == 0) {
-		rt_store_release(&pp->runnext, (uintptr_t)gp);
+		rt_store_release(&pp->runnext, (uintptr_t)task);
 		return;
 	}
-	gp = (struct g *)rt_swap_acqrel(&pp->runnext, (uintptr_t)gp);
-	if (gp)
-		p_put(pp, gp);
+	task = (struct task *)rt_swap_acqrel(&pp->runnext, (uintptr_t)task);
+	if (task)
+		p_put(pp, task);
 }
 
-void p_send(struct p *pp, struct g *gp)
+void p_send(struct p *pp, struct task *task)
 {
 	uintptr_t top = rt_load_relaxed(&pp->inbox);
 
 	do {
-		gp->link = (struct g *)top;
-	} while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)gp));
+		task->link = (struct task *)top;
+	} while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)task));
 }
 
-struct g_list p_take_inbox(struct p *pp)
+struct task_list p_take_inbox(struct p *pp)
 {
-	struct g_list l = { 0 };
-	struct g *gp = NULL;
+	struct task_list l = { 0 };
+	struct task *task = NULL;
 
 	if (rt_load_relaxed(&pp->inbox) != 0)
-		gp = (struct g *)rt_swap_acqrel(&pp->inbox, 0);
-	l.tail = gp;
-	while (gp) {
-		struct g *next = gp->link;
+		task = (struct task *)rt_swap_acqrel(&pp->inbox, 0);
+	l.tail = task;
+	while (task) {
+		struct task *next = task->link;
 
-		gp->link = l.head;
-		l.head = gp;
+		task->link = l.head;
+		l.head = task;
 		l.n++;
-		gp = next;
+		task = next;
 	}
 	return l;
 }
 
 void p_read_inbox(struct p *pp)
 {
-	struct g_list l = p_take_inbox(pp);
+	struct task_list l = p_take_inbox(pp);
 	bool several = l.n > 1;
-	struct g *gp;
+	struct task *task;
 
-	while ((gp = g_pop(&l)))
-		p_put(pp, gp);
+	while ((task = task_pop(&l)))
+		p_put(pp, task);
 	/* While we held them, who looked around did not see them. */
 	if (several)
 		wake_submitted(pp, false);
 }
 
-struct g *p_get_rest(struct p *pp)
+struct task *p_get_rest(struct p *pp)
 {
-	struct g *gp;
+	struct task *task;
 
 	p_read_inbox(pp);
-	gp = runq_get(&pp->runq[RUNQ_WOKEN], pp->alone);
-	return gp ? gp : runq_get(&pp->runq[RUNQ_FRESH], pp->alone);
+	task = runq_get(&pp->runq[RUNQ_WOKEN], pp->alone);
+	return task ? task : runq_get(&pp->runq[RUNQ_FRESH], pp->alone);
 }
 
 /*
@@ -107,26 +107,26 @@ bool p_empty(struct p *pp)
 	}
 }
 
-struct g *p_steal(struct p *pp, struct p *victim, bool take_next)
+struct task *p_steal(struct p *pp, struct p *victim, bool take_next)
 {
 	uintptr_t next;
 
 	for (int i = 0; i < RUNQ_COUNT; i++) {
-		struct g *gp = runq_steal(&pp->runq[i], &victim->runq[i]);
+		struct task *task = runq_steal(&pp->runq[i], &victim->runq[i]);
 
-		if (gp)
-			return gp;
+		if (task)
+			return task;
 	}
 	if (!take_next)
 		return NULL;
 	if (rt_load_relaxed(&victim->inbox) != 0) {
-		struct g_list l = p_take_inbox(victim);
-		struct g *gp = g_pop(&l), *more;
+		struct task_list l = p_take_inbox(victim);
+		struct task *task = task_pop(&l), *more;
 
-		while ((more = g_pop(&l)))
+		while ((more = task_pop(&l)))
 			p_put(pp, more);
-		if (gp)
-			return gp;
+		if (task)
+			return task;
 	}
 	if (rt_load_relaxed(&victim->picking))
 		return NULL;
@@ -134,5 +134,5 @@ struct g *p_steal(struct p *pp, struct p *victim, bool take_next)
 	if (!next || !rt_cas_acqrel(&victim->runnext, &next, 0))
 		return NULL;
 	rt_store_relaxed(&victim->wake_credit, 0); /* it did need us */
-	return (struct g *)next;
+	return (struct task *)next;
 }

@@ -60,8 +60,8 @@ struct p {
 	rt_a64 spawned, exited; /* goroutines, ever */
 
 	/* Owner pushes, anyone takes. */
-	_Alignas(RT_LINE) rt_aptr runnext; /* struct g * */
-	rt_aptr inbox; /* struct g *, linked */
+	_Alignas(RT_LINE) rt_aptr runnext; /* struct task * */
+	rt_aptr inbox; /* struct task *, linked */
 	struct runq runq[RUNQ_COUNT];
 	struct timers timers;
 	rt_a32 wake_credit; /* see wake.h */
@@ -76,77 +76,77 @@ struct p {
 	bool seen_work;
 };
 
-/* The ring q of pp is full: half of it and gp go to the global queue. */
-void p_spill(struct p *pp, struct runq *q, struct g *gp);
+/* The ring q of pp is full: half of it and task go to the global queue. */
+void p_spill(struct p *pp, struct runq *q, struct task *task);
 
-/* Owner.  Makes gp run soon on pp: next, or at a ring's tail. */
-void p_put_next(struct p *pp, struct g *gp);
-static inline void p_put(struct p *pp, struct g *gp)
+/* Owner.  Makes task run soon on pp: next, or at a ring's tail. */
+void p_put_next(struct p *pp, struct task *task);
+static inline void p_put(struct p *pp, struct task *task)
 {
-	struct runq *q = &pp->runq[gp->woken ? RUNQ_WOKEN : RUNQ_FRESH];
+	struct runq *q = &pp->runq[task->woken ? RUNQ_WOKEN : RUNQ_FRESH];
 
-	if (rt_unlikely(!runq_put(q, gp)))
-		p_spill(pp, q, gp);
+	if (rt_unlikely(!runq_put(q, task)))
+		p_spill(pp, q, task);
 }
 
 /* Any thread.  Takes a whole inbox, in order of arrival. */
-void p_send(struct p *pp, struct g *gp);
-struct g_list p_take_inbox(struct p *pp);
+void p_send(struct p *pp, struct task *task);
+struct task_list p_take_inbox(struct p *pp);
 
 /* Owner.  Moves the inbox to the rings. */
 void p_read_inbox(struct p *pp);
 
 /* Owner.  runnext, or null. */
-static inline struct g *p_get_next(struct p *pp)
+static inline struct task *p_get_next(struct p *pp)
 {
 	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
-	struct g *gp;
+	struct task *task;
 
 	if (rt_load_relaxed(&pp->runnext) == 0)
 		return NULL;
-	gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);
+	task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);
 	/* It did not need another M (wake.h). */
-	if (gp && credit < WAKE_CREDIT_MAX)
+	if (task && credit < WAKE_CREDIT_MAX)
 		rt_store_relaxed(&pp->wake_credit, credit + 1);
-	return gp;
+	return task;
 }
 
 /* Owner.  The rare half of p_get_ring. */
-struct g *p_get_rest(struct p *pp);
+struct task *p_get_rest(struct p *pp);
 
 /* Owner.  From the rings, or the inbox when they are empty. */
-static inline struct g *p_get_ring(struct p *pp)
+static inline struct task *p_get_ring(struct p *pp)
 {
 	struct runq *w = &pp->runq[RUNQ_WOKEN], *f = &pp->runq[RUNQ_FRESH];
-	struct g *gp = NULL;
+	struct task *task = NULL;
 
 	if (rt_load_relaxed(&w->head) != rt_load_relaxed(&w->tail) &&
 	    (rt_load_relaxed(&pp->tick) % FRESH_TICK != 0 ||
 		rt_load_relaxed(&f->head) == rt_load_relaxed(&f->tail)))
-		gp = runq_get(w, pp->alone);
-	if (!gp)
-		gp = runq_get(f, pp->alone);
-	if (rt_unlikely(!gp)) /* thieves, or all is in the inbox */
-		gp = p_get_rest(pp);
-	if (gp)
+		task = runq_get(w, pp->alone);
+	if (!task)
+		task = runq_get(f, pp->alone);
+	if (rt_unlikely(!task)) /* thieves, or all is in the inbox */
+		task = p_get_rest(pp);
+	if (task)
 		rt_store_relaxed(&pp->ring_picks,
 		    rt_load_relaxed(&pp->ring_picks) + 1);
-	return gp;
+	return task;
 }
 
 /* Owner.  The goroutine to run now, or null. */
-static inline struct g *p_get(struct p *pp)
+static inline struct task *p_get(struct p *pp)
 {
-	struct g *gp;
+	struct task *task;
 
 	rt_store_relaxed(&pp->tick, rt_load_relaxed(&pp->tick) + 1);
 	if (rt_unlikely(pp->skip_next || hard_chance(8))) {
 		pp->skip_next = false;
-		gp = p_get_ring(pp);
-		return gp ? gp : p_get_next(pp);
+		task = p_get_ring(pp);
+		return task ? task : p_get_next(pp);
 	}
-	gp = p_get_next(pp);
-	return gp ? gp : p_get_ring(pp);
+	task = p_get_next(pp);
+	return task ? task : p_get_ring(pp);
 }
 
 /* Owner.  Has it anything to run?  The likely places first. */
@@ -171,6 +171,6 @@ static inline bool p_has_ring(struct p *pp)
 }
 
 /* Owner of pp, whose rings are empty.  Half of victim's, one to run now. */
-struct g *p_steal(struct p *pp, struct p *victim, bool take_next);
+struct task *p_steal(struct p *pp, struct p *victim, bool take_next);
 
 #endif

@@ -69,54 +69,54 @@ SAN_NO_CALLS _Noreturn void rt_goexit(void)
 	rt_fatal("a goroutine ran after its exit");
 }
 
-static void enqueue(struct m *mp, struct g *gp, bool next)
+static void enqueue(struct m *mp, struct task *task, bool next)
 {
 	struct p *pp = mp ? m_p(mp) : NULL;
-	struct g_list one = { 0 };
+	struct task_list one = { 0 };
 	bool ring;
 
 	if (!pp) {
-		g_push(&one, gp);
+		task_push(&one, task);
 		sched_put_global(&one);
 		wake_global();
 		return;
 	}
 	if (next)
-		p_put_next(pp, gp);
+		p_put_next(pp, task);
 	else
-		p_put(pp, gp);
+		p_put(pp, task);
 	ring = p_has_ring(pp);
 	/* On g0 the next thing is to pick it. */
 	if (mp->curg || ring)
 		wake_submitted(pp, !ring);
 }
 
-void rt_ready_onto(struct g_list *l, struct g *gp)
+void rt_ready_onto(struct task_list *l, struct g *gp)
 {
 	san_release(gp);
 	g_status(gp, G_WAITING, G_RUNNABLE);
-	gp->woken = true;
-	g_push(l, gp);
+	gp->task.woken = true;
+	task_push(l, &gp->task);
 }
 
 void rt_ready(struct g *gp)
 {
 	san_release(gp);
 	g_status(gp, G_WAITING, G_RUNNABLE);
-	gp->woken = true;
-	enqueue(m_self(), gp, true);
+	gp->task.woken = true;
+	enqueue(m_self(), &gp->task, true);
 }
 
 void rt_start(struct g *gp)
 {
 	san_release(gp);
-	enqueue(m_self(), gp, true);
+	enqueue(m_self(), &gp->task, true);
 }
 
-void rt_queue_list(struct g_list *l)
+void rt_queue_list(struct task_list *l)
 {
-	struct g *gp;
+	struct task *task;
 
-	while ((gp = g_pop(l)))
-		enqueue(m_self(), gp, false);
+	while ((task = task_pop(l)))
+		enqueue(m_self(), task, false);
 }

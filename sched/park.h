@@ -38,10 +38,10 @@ void rt_ready(struct g *gp);
 void rt_start(struct g *gp);
 
 /* Makes gp runnable and appends it to l; rt_ready without the queueing. */
-void rt_ready_onto(struct g_list *l, struct g *gp);
+void rt_ready_onto(struct task_list *l, struct g *gp);
 
 /* Queues goroutines that are runnable already, as rt_ready does. */
-void rt_queue_list(struct g_list *l);
+void rt_queue_list(struct task_list *l);
 
 /* Between m_enter and m_exit. */
 void rt_yield(void);

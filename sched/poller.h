@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct p;
-struct g_list;
+struct task_list;
 
 struct poller {
 	/* Start and stop, with the scheduler.  0 or -errno. */
@@ -23,7 +23,7 @@ struct poller {
 	 * blocks, 0 polls, > 0 blocks for that many ns.  pp is the caller's P,
 	 * or null when it blocks.  Returns how many events there were.
 	 */
-	int (*poll)(struct p *pp, int64_t delay, struct g_list *ready);
+	int (*poll)(struct p *pp, int64_t delay, struct task_list *ready);
 
 	/* Makes the blocked poll return soon.  Any thread. */
 	void (*wake)(void);

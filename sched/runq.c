@@ -34,7 +34,7 @@ static uint32_t grab(struct runq *dst, struct runq *victim, uint32_t at)
 	}
 }
 
-struct g *runq_steal(struct runq *dst, struct runq *victim)
+struct task *runq_steal(struct runq *dst, struct runq *victim)
 {
 	uint32_t t = rt_load_relaxed(&dst->tail);
 	uint32_t n = grab(dst, victim, t);
@@ -43,5 +43,5 @@ struct g *runq_steal(struct runq *dst, struct runq *victim)
 		return NULL;
 	if (n > 1)
 		rt_store_release(&dst->tail, t + n - 1); /* P1 */
-	return (struct g *)rt_load_relaxed(SLOT(dst, t + n - 1));
+	return (struct task *)rt_load_relaxed(SLOT(dst, t + n - 1));
 }

@@ -44,12 +44,12 @@
 #define RUNQ_SIZE 256u
 #endif
 
-struct g;
+struct task;
 
 struct runq {
 	_Alignas(RT_LINE) rt_a32 head; /* CAS by owner and thieves */
 	_Alignas(RT_LINE) rt_a32 tail; /* written by owner only */
-	rt_aptr slot[RUNQ_SIZE];         /* struct g *, written by owner only */
+	rt_aptr slot[RUNQ_SIZE];         /* struct task *, written by owner only */
 };
 
 #define SLOT(q, i) (&(q)->slot[(i) % RUNQ_SIZE])
@@ -57,7 +57,7 @@ struct runq {
 RT_STATIC_ASSERT((RUNQ_SIZE & (RUNQ_SIZE - 1)) == 0, "indices must wrap");
 
 /* Owner only.  False if the ring is full: the caller spills half (p.c). */
-static inline bool runq_put(struct runq *q, struct g *gp)
+static inline bool runq_put(struct runq *q, struct task *task)
 {
 	uint32_t h = rt_load_acquire(&q->head); /* P2 */
 	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
@@ -65,7 +65,7 @@ static inline bool runq_put(struct runq *q, struct g *gp)
 	rt_assert(t - h <= RUNQ_SIZE); /* I1 */
 	if (t - h == RUNQ_SIZE)
 		return false;
-	rt_store_relaxed(SLOT(q, t), (uintptr_t)gp);
+	rt_store_relaxed(SLOT(q, t), (uintptr_t)task);
 	rt_store_release(&q->tail, t + 1); /* P1 */
 	return true;
 }
@@ -74,20 +74,20 @@ static inline bool runq_put(struct runq *q, struct g *gp)
  * Owner only.  Null if empty.  alone: there are no thieves at all, since
  * there is no other P; that spares the locked instruction.
  */
-static inline struct g *runq_get(struct runq *q, bool alone)
+static inline struct task *runq_get(struct runq *q, bool alone)
 {
 	uint32_t t = rt_load_relaxed(&q->tail); /* ours, I2 */
 	uint32_t h = rt_load_acquire(&q->head);
 
 	while (h != t) {
-		uintptr_t gp = rt_load_relaxed(SLOT(q, h));
+		uintptr_t task = rt_load_relaxed(SLOT(q, h));
 
 		if (alone) {
 			rt_store_release(&q->head, h + 1);
-			return (struct g *)gp;
+			return (struct task *)task;
 		}
 		if (rt_cas_acqrel(&q->head, &h, h + 1)) /* I3 */
-			return (struct g *)gp;
+			return (struct task *)task;
 	}
 	return NULL;
 }
@@ -96,7 +96,7 @@ static inline struct g *runq_get(struct runq *q, bool alone)
  * Any thread.  Takes half of victim, rounded up, into dst, which the caller
  * owns and which must be empty.  Returns one goroutine to run now, or null.
  */
-struct g *runq_steal(struct runq *dst, struct runq *victim);
+struct task *runq_steal(struct runq *dst, struct runq *victim);
 
 /* Any thread.  A guess: stale the moment it returns. */
 static inline uint32_t runq_len(struct runq *q)

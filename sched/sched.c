@@ -58,9 +58,9 @@ struct p *pidle_get_locked(void)
 	return pp;
 }
 
-static void global_put_locked(struct g *gp)
+static void global_put_locked(struct task *task)
 {
-	g_push(&sched.global[gp->woken ? RUNQ_WOKEN : RUNQ_FRESH], gp);
+	task_push(&sched.global[task->woken ? RUNQ_WOKEN : RUNQ_FRESH], task);
 }
 
 static uint32_t nglobal_locked(void)
@@ -72,37 +72,37 @@ static uint32_t nglobal_locked(void)
 	return n;
 }
 
-void sched_put_global(struct g_list *batch)
+void sched_put_global(struct task_list *batch)
 {
-	struct g *gp;
+	struct task *task;
 
 	rt_lock(&sched.lock);
-	while ((gp = g_pop(batch)))
-		global_put_locked(gp);
+	while ((task = task_pop(batch)))
+		global_put_locked(task);
 	(void)nglobal_locked();
 	rt_unlock(&sched.lock);
 }
 
 /* One to run, and a fair share of the rest for pp's rings. */
-struct g *sched_get_global_locked(struct p *pp, uint32_t max)
+struct task *sched_get_global_locked(struct p *pp, uint32_t max)
 {
 	uint32_t all = nglobal_locked(), n = all / sched.nprocs + 1;
-	struct g *first = NULL, *gp;
+	struct task *first = NULL, *task;
 
 	if (n > all)
 		n = all;
 	if (n > max)
 		n = max;
 	for (; n > 0; n--) {
-		gp = g_pop(&sched.global[RUNQ_WOKEN]);
-		if (!gp)
-			gp = g_pop(&sched.global[RUNQ_FRESH]);
+		task = task_pop(&sched.global[RUNQ_WOKEN]);
+		if (!task)
+			task = task_pop(&sched.global[RUNQ_FRESH]);
 		if (!first)
-			first = gp;
-		else if (!runq_put(&pp->runq[gp->woken ? RUNQ_WOKEN :
+			first = task;
+		else if (!runq_put(&pp->runq[task->woken ? RUNQ_WOKEN :
 							 RUNQ_FRESH],
-			     gp)) {
-			global_put_locked(gp);
+			     task)) {
+			global_put_locked(task);
 			break;
 		}
 	}
@@ -110,16 +110,16 @@ struct g *sched_get_global_locked(struct p *pp, uint32_t max)
 	return first;
 }
 
-struct g *sched_get_global(struct p *pp, uint32_t max)
+struct task *sched_get_global(struct p *pp, uint32_t max)
 {
-	struct g *gp;
+	struct task *task;
 
 	if (rt_load_relaxed(&sched.nglobal) == 0)
 		return NULL;
 	rt_lock(&sched.lock);
-	gp = sched_get_global_locked(pp, max);
+	task = sched_get_global_locked(pp, max);
 	rt_unlock(&sched.lock);
-	return gp;
+	return task;
 }
 
 /* Of one P.  Addresses are cheap, but some systems count them. */

@@ -56,7 +56,7 @@ struct sched {
 	struct m *poller; /* the M in a blocking poll */
 	bool unserved;	  /* a P was left idle for want of a thread: wake.h */
 	struct m *allm, *deadm;
-	struct g_list global[RUNQ_COUNT];
+	struct task_list global[RUNQ_COUNT];
 
 	struct note sysmon_note, stop_note;
 	pthread_t sysmon_thread;
@@ -99,9 +99,9 @@ void acquirep(struct m *mp, struct p *pp);
 struct p *releasep(struct m *mp);
 
 /* The global queues: goroutines from threads without a P, and overflow. */
-void sched_put_global(struct g_list *batch);
-struct g *sched_get_global(struct p *pp, uint32_t max);
-struct g *sched_get_global_locked(struct p *pp, uint32_t max);
+void sched_put_global(struct task_list *batch);
+struct task *sched_get_global(struct p *pp, uint32_t max);
+struct task *sched_get_global_locked(struct p *pp, uint32_t max);
 
 /* sysmon.c */
 int sysmon_start(void);

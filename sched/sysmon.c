@@ -29,7 +29,7 @@
 
 static void poll_for_others(int64_t now)
 {
-	struct g_list ready = { 0 };
+	struct task_list ready = { 0 };
 
 	rt_store_relaxed(&sched.polled, now);
 	(void)sched_poller->poll(NULL, 0, &ready);

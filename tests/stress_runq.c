@@ -17,9 +17,9 @@ static struct runq victim;
 static rt_a32 taken[ITEMS + 1];
 static rt_a32 total;
 
-static void take(struct g *gp)
+static void take(struct task *task)
 {
-	uintptr_t i = (uintptr_t)gp;
+	uintptr_t i = (uintptr_t)task;
 	uint32_t zero = 0;
 
 	if (i < 1 || i > ITEMS || !rt_cas_acqrel(&taken[i], &zero, 1))
@@ -38,10 +38,10 @@ static void *thief(void *arg)
 		rt_fatal("runq: out of memory");
 	*mine = (struct runq){ 0 };
 	while (rt_load_acquire(&total) < ITEMS) {
-		struct g *gp = runq_steal(mine, &victim);
+		struct task *task = runq_steal(mine, &victim);
 
-		for (; gp; gp = runq_get(mine, false))
-			take(gp);
+		for (; task; task = runq_get(mine, false))
+			take(task);
 	}
 	free(mine);
 	return NULL;
@@ -55,17 +55,17 @@ int main(void)
 		if (pthread_create(&t[i], NULL, thief, NULL))
 			rt_fatal("runq: pthread_create");
 	for (uintptr_t i = 1; i <= ITEMS; i++) {
-		struct g *gp;
+		struct task *task;
 
-		while (!runq_put(&victim, (struct g *)i))
-			if ((gp = runq_get(&victim, false)))
-				take(gp);
-		if (i % 8 == 0 && (gp = runq_get(&victim, false)))
-			take(gp);
+		while (!runq_put(&victim, (struct task *)i))
+			if ((task = runq_get(&victim, false)))
+				take(task);
+		if (i % 8 == 0 && (task = runq_get(&victim, false)))
+			take(task);
 	}
-	for (struct g *gp; rt_load_acquire(&total) < ITEMS;)
-		if ((gp = runq_get(&victim, false)))
-			take(gp);
+	for (struct task *task; rt_load_acquire(&total) < ITEMS;)
+		if ((task = runq_get(&victim, false)))
+			take(task);
 	for (int i = 0; i < THIEVES; i++)
 		(void)pthread_join(t[i], NULL);
 	return 0;

@@ -307,9 +307,9 @@ static void random_operations_keep_the_heap(void **state)
 	timers_fini(&heap);
 }
 
-static struct g *as_g(uintptr_t i)
+static struct task *as_task(uintptr_t i)
 {
-	return (struct g *)i;
+	return (struct task *)i;
 }
 
 static void a_ring_is_first_in_first_out_and_bounded(void **state)
@@ -318,10 +318,10 @@ static void a_ring_is_first_in_first_out_and_bounded(void **state)
 
 	(void)state;
 	for (uintptr_t i = 1; i <= RUNQ_SIZE; i++)
-		assert_true(runq_put(&q, as_g(i)));
-	assert_false(runq_put(&q, as_g(1)));
+		assert_true(runq_put(&q, as_task(i)));
+	assert_false(runq_put(&q, as_task(1)));
 	for (uintptr_t i = 1; i <= RUNQ_SIZE; i++)
-		assert_ptr_equal(runq_get(&q, false), as_g(i));
+		assert_ptr_equal(runq_get(&q, false), as_task(i));
 	assert_null(runq_get(&q, false));
 }
 
@@ -332,11 +332,11 @@ static void a_thief_takes_half_rounded_up(void **state)
 	(void)state;
 	assert_null(runq_steal(&b, &a));
 	for (uintptr_t i = 1; i <= 3; i++)
-		assert_true(runq_put(&a, as_g(i)));
-	assert_ptr_equal(runq_steal(&b, &a), as_g(2));
-	assert_ptr_equal(runq_get(&b, false), as_g(1));
+		assert_true(runq_put(&a, as_task(i)));
+	assert_ptr_equal(runq_steal(&b, &a), as_task(2));
+	assert_ptr_equal(runq_get(&b, false), as_task(1));
 	assert_null(runq_get(&b, false));
-	assert_ptr_equal(runq_get(&a, false), as_g(3));
+	assert_ptr_equal(runq_get(&a, false), as_task(3));
 }
 
 int main(void)

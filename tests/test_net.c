@@ -173,7 +173,7 @@ enum op {
 	WAIT_W,
 };
 
-struct task {
+struct child {
 	enum op op;
 	gamp_fd fd;
 	void *buf;
@@ -185,10 +185,10 @@ struct task {
 	atomic_int done;
 };
 
-static struct task tasks[256]; /* outlives whoever gives up waiting */
+static struct child tasks[256]; /* outlives whoever gives up waiting */
 static size_t ntasks;
 
-static int64_t perform(struct task *t)
+static int64_t perform(struct child *t)
 {
 	struct gamp_dial_options opt = { .deadline = t->deadline };
 
@@ -215,7 +215,7 @@ static int64_t perform(struct task *t)
 
 static void run_task(void *arg)
 {
-	struct task *t = arg;
+	struct child *t = arg;
 
 	if (t->protect)
 		(void)gamp_uncancellable(true);
@@ -225,9 +225,9 @@ static void run_task(void *arg)
 	atomic_store(&t->done, 1);
 }
 
-static struct task *start(struct task init)
+static struct child *start(struct child init)
 {
-	struct task *t = &tasks[ntasks++ % LEN(tasks)];
+	struct child *t = &tasks[ntasks++ % LEN(tasks)];
 
 	*t = init;
 	t->id = gamp_go(run_task, t);
@@ -249,16 +249,16 @@ static int why_of(enum op op)
 	}
 }
 
-static struct task *start_parked(struct task init)
+static struct child *start_parked(struct child init)
 {
-	struct task *t = start(init);
+	struct child *t = start(init);
 
 	await_parked(t->id, why_of(t->op));
 	return t;
 }
 
 /* The result; -EDOM if it does not come. */
-static int64_t finish(struct task *t)
+static int64_t finish(struct child *t)
 {
 	int64_t limit = gamp_now() + LIMIT;
 
@@ -456,8 +456,8 @@ static void pass_the_poller(void)
 
 	pair_socketpair(&a, &b);
 	for (int i = 0; i < 3; i++) {
-		struct task *t = start_parked(
-		    (struct task){ .op = READ, .fd = b, .buf = &c, .n = 1 });
+		struct child *t = start_parked(
+		    (struct child){ .op = READ, .fd = b, .buf = &c, .n = 1 });
 
 		CHECK_EQ(gamp_write(a, "x", 1), 1);
 		CHECK_EQ(finish(t), 1);
@@ -487,7 +487,7 @@ static const char *row_network, *row_listen, *row_dial;
 static void connect_main(void *arg)
 {
 	gamp_fd l, a, b;
-	struct task *t;
+	struct child *t;
 	char to[300];
 	struct gamp_addr la;
 
@@ -497,7 +497,7 @@ static void connect_main(void *arg)
 		return;
 	CHECK_EQ(gamp_local_addr(l, &la), 0);
 	(void)snprintf(to, sizeof(to), "%s:%d", row_dial, gamp_addr_port(&la));
-	t = start((struct task){ .op = ACCEPT, .fd = l });
+	t = start((struct child){ .op = ACCEPT, .fd = l });
 	a = gamp_dial(row_network, to);
 	if (!CHECK(a > 0))
 		return;
@@ -831,12 +831,12 @@ static void read_returns_what_arrived_then_zero(void **state)
 /* `polled`: whether the poller has told before the first read. */
 static void data_and_fin(bool polled, bool parked)
 {
-	struct task *t = NULL;
+	struct child *t = NULL;
 	int raw;
 	gamp_fd fd = tcp_to_raw(&raw);
 
 	if (parked)
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(send(raw, "hello", 5, 0), 5);
 	(void)close(raw);
@@ -845,7 +845,7 @@ static void data_and_fin(bool polled, bool parked)
 		pass_the_poller();
 	CHECK_EQ(t ? finish(t) : gamp_read(fd, in_buf, 100), 5);
 	t = start(
-	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	    (struct child){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(finish(t), 0);
 	CHECK_EQ(gamp_close(fd), 0);
 }
@@ -873,7 +873,7 @@ static void pipe_data_and_end_main(void *arg)
 	(void)arg;
 	for (int i = 0; i < 50; i++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 
 		pair_pipe(&a, &b);
 		CHECK_EQ(gamp_write(a, "hello", 5), 5);
@@ -881,7 +881,7 @@ static void pipe_data_and_end_main(void *arg)
 		if (i % 2)
 			pass_the_poller();
 		CHECK_EQ(gamp_read(b, in_buf, 100), 5);
-		t = start((struct task){
+		t = start((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 100 });
 		CHECK_EQ(finish(t), 0);
 		CHECK_EQ(gamp_close(b), 0);
@@ -899,12 +899,12 @@ static void half_close_main(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < LEN(kinds); i++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 
 		if (!kinds[i].both)
 			continue;
 		kinds[i].make(&a, &b);
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
 		CHECK_EQ(gamp_shutdown(a, SHUT_WR), 0);
 		CHECK_EQ(finish(t), 0);
@@ -920,7 +920,7 @@ static void half_close_main(void *arg)
 
 		/* Our own end, while we are parked on it. */
 		kinds[i].make(&a, &b);
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
 		CHECK_EQ(gamp_shutdown(b, SHUT_RD), 0);
 		CHECK_EQ(finish(t), 0);
@@ -937,14 +937,14 @@ static void half_closed_connections_still_carry(void **state)
 
 static void reset_main(void *arg)
 {
-	struct task *t;
+	struct child *t;
 	int raw;
 	gamp_fd fd;
 
 	(void)arg;
 	fd = tcp_to_raw(&raw);
 	t = start_parked(
-	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 9 });
+	    (struct child){ .op = READ, .fd = fd, .buf = in_buf, .n = 9 });
 	reset_raw(raw);
 	CHECK_EQ(finish(t), -ECONNRESET);
 	CHECK_EQ(gamp_close(fd), 0);
@@ -960,7 +960,7 @@ static void reset_main(void *arg)
 	fd = tcp_to_raw(&raw);
 	(void)fill(fd);
 	t = start_parked(
-	    (struct task){ .op = WRITE, .fd = fd, .buf = out_buf, .n = BIG });
+	    (struct child){ .op = WRITE, .fd = fd, .buf = out_buf, .n = BIG });
 	reset_raw(raw);
 	CHECK_EQ(finish(t), -ECONNRESET);
 	CHECK_EQ(gamp_close(fd), 0);
@@ -1022,11 +1022,11 @@ static void urgent_round(bool parked)
 	static unsigned char sent[256];
 	int raw, n = 0, got = 0, steps = 1 + (int)(random64() % 8);
 	gamp_fd fd = tcp_to_raw(&raw);
-	struct task *t = NULL;
+	struct child *t = NULL;
 	int64_t r;
 
 	if (parked)
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = READ, .fd = fd, .buf = in_buf, .n = 200 });
 	for (int i = 0; i < steps; i++) {
 		int k = (int)(random64() % 6);
@@ -1046,7 +1046,7 @@ static void urgent_round(bool parked)
 	(void)shutdown(raw, SHUT_WR);
 	for (;;) {
 		if (!t)
-			t = start((struct task){
+			t = start((struct child){
 			    .op = READ, .fd = fd, .buf = in_buf, .n = 200 });
 		r = finish(t);
 		t = NULL;
@@ -1065,7 +1065,7 @@ static void urgent_round(bool parked)
 /* The mark between two halves, all there before the first read. */
 static void urgent_mark_round(bool polled, bool more)
 {
-	struct task *t;
+	struct child *t;
 	int raw;
 	gamp_fd fd = tcp_to_raw(&raw);
 
@@ -1079,7 +1079,7 @@ static void urgent_mark_round(bool polled, bool more)
 	if (more)
 		CHECK_EQ(gamp_wait_readable(fd), 0);
 	t = start(
-	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	    (struct child){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(finish(t), 3);
 	CHECK(memcmp(in_buf, "def", 3) == 0);
 	(void)close(raw);
@@ -1245,12 +1245,12 @@ static void broken_main(void *arg)
 	/* The reader of a full pipe goes away while the writer is parked. */
 	for (size_t i = 0; i < LEN(kinds); i++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 		int64_t r;
 
 		kinds[i].make(&a, &b);
 		(void)fill(a);
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = WRITE, .fd = a, .buf = out_buf, .n = BIG });
 		CHECK_EQ(gamp_close(b), 0);
 		r = finish(t);
@@ -1291,24 +1291,24 @@ static void wait_ready_main(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < LEN(kinds); i++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 		size_t n;
 
 		kinds[i].make(&a, &b);
 		CHECK_EQ(gamp_wait_writable(a), 0);
-		t = start_parked((struct task){ .op = WAIT_R, .fd = b });
+		t = start_parked((struct child){ .op = WAIT_R, .fd = b });
 		CHECK_EQ(gamp_write(a, "xy", 2), 2);
 		CHECK_EQ(finish(t), 0);
 		CHECK_EQ(gamp_wait_readable(b), 0); /* it is still there */
 		CHECK_EQ(gamp_read(b, in_buf, 1), 1);
 		CHECK_EQ(gamp_wait_readable(b), 0);
 		CHECK_EQ(gamp_read(b, in_buf, 1), 1);
-		t = start_parked((struct task){ .op = WAIT_R, .fd = b });
+		t = start_parked((struct child){ .op = WAIT_R, .fd = b });
 		CHECK_EQ(gamp_write(a, "z", 1), 1);
 		CHECK_EQ(finish(t), 0);
 		CHECK_EQ(gamp_read(b, in_buf, 9), 1);
 		n = fill(a);
-		t = start_parked((struct task){ .op = WAIT_W, .fd = a });
+		t = start_parked((struct child){ .op = WAIT_W, .fd = a });
 		for (size_t got = 0; got < n;)
 			got += (size_t)gamp_read(b, in_buf, BIG);
 		CHECK_EQ(finish(t), 0);
@@ -1383,13 +1383,13 @@ static void deadline_moves_main(void *arg)
 	(void)arg;
 	for (size_t k = 0; k < LEN(kinds); k++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 		int64_t set;
-		struct task rd;
+		struct child rd;
 
 		kinds[k].make(&a, &b);
 		rd =
-		    (struct task){ .op = READ, .fd = b, .buf = in_buf, .n = 9 };
+		    (struct child){ .op = READ, .fd = b, .buf = in_buf, .n = 9 };
 
 		/* None, then set while parked. */
 		t = start_parked(rd);
@@ -1456,20 +1456,20 @@ static void write_deadline_main(void *arg)
 	(void)arg;
 	for (size_t k = 0; k < LEN(kinds); k++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 		int64_t set;
 		size_t n;
 
 		kinds[k].make(&a, &b);
 		n = fill(a);
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = WRITE, .fd = a, .buf = out_buf, .n = BIG });
 		set = gamp_now() + 2 * MS;
 		CHECK_EQ(gamp_set_write_deadline(a, set), 0);
 		CHECK_EQ(finish(t), -ETIMEDOUT);
 		CHECK(t->ended >= set && t->ended < set + SOON);
 		CHECK_EQ(gamp_set_write_deadline(a, 0), 0);
-		t = start((struct task){
+		t = start((struct child){
 		    .op = SOME, .fd = a, .buf = out_buf, .n = 1 });
 		for (size_t got = 0; got < n;)
 			got += (size_t)gamp_read(b, in_buf, BIG);
@@ -1487,7 +1487,7 @@ static void write_deadline_ends_a_write_that_does_not_fit(void **state)
 static void accept_deadline_main(void *arg)
 {
 	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0"), a, b;
-	struct task *t;
+	struct child *t;
 	char to[32];
 
 	(void)arg;
@@ -1502,7 +1502,7 @@ static void accept_deadline_main(void *arg)
 	CHECK(b > 0);
 	exchange(a, b);
 	close_pair(a, b);
-	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	t = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	CHECK_EQ(gamp_set_deadline(l, 1), 0);
 	CHECK_EQ(finish(t), -ETIMEDOUT);
 	CHECK_EQ(gamp_close(l), 0);
@@ -1522,7 +1522,7 @@ static void deadline_race_main(void *arg)
 
 		kinds[k].make(&a, &b);
 		for (int i = 0; i < 300; i++) {
-			struct task *t;
+			struct child *t;
 			int64_t r;
 
 			drain(b);
@@ -1530,7 +1530,7 @@ static void deadline_race_main(void *arg)
 				     gamp_now() +
 					 (int64_t)(random64() % (100 * 1000))),
 			    0);
-			t = start((struct task){
+			t = start((struct child){
 			    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
 			if (random64() % 2)
 				gamp_yield();
@@ -1540,7 +1540,7 @@ static void deadline_race_main(void *arg)
 				continue;
 			CHECK_EQ(r, -ETIMEDOUT);
 			CHECK_EQ(gamp_set_read_deadline(b, 0), 0);
-			t = start((struct task){
+			t = start((struct child){
 			    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
 			if (!CHECK_EQ(finish(t), 1))
 				return;
@@ -1598,16 +1598,16 @@ static void close_parked_main(void *arg)
 		for (size_t i = 0; i < LEN(ops); i++) {
 			bool reads = why_of(ops[i]) == WHY_READ;
 			gamp_fd a, b, fd;
-			struct task *t, *second = NULL;
+			struct child *t, *second = NULL;
 			int64_t closed;
 
 			kinds[k].make(&a, &b);
 			fd = reads ? b : a;
 			if (!reads)
 				(void)fill(a);
-			t = start_parked((struct task){
+			t = start_parked((struct child){
 			    .op = ops[i], .fd = fd, .buf = out_buf, .n = BIG });
-			second = start((struct task){
+			second = start((struct child){
 			    .op = ops[i], .fd = fd, .buf = out_buf, .n = BIG });
 			await_parked(second->id, WHY_FD_LOCK);
 			closed = gamp_now();
@@ -1629,15 +1629,15 @@ static void close_ends_parked_calls_at_once(void **state)
 
 static void close_listener_main(void *arg)
 {
-	struct task *t[3];
+	struct child *t[3];
 	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0");
 	char to[32];
 
 	(void)arg;
 	port_text(to, "127.0.0.1", l);
-	t[0] = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	t[0] = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	for (int i = 1; i < 3; i++) {
-		t[i] = start((struct task){ .op = ACCEPT, .fd = l });
+		t[i] = start((struct child){ .op = ACCEPT, .fd = l });
 		await_parked(t[i]->id, WHY_FD_LOCK);
 	}
 	CHECK_EQ(gamp_close(l), 0);
@@ -1741,7 +1741,7 @@ static void stale_handles_never_reach_the_next_owner(void **state)
 static void stale_parked_main(void *arg)
 {
 	gamp_fd oa, ob, a, b;
-	struct task *rd, *wr, *rd2;
+	struct child *rd, *wr, *rd2;
 	size_t n;
 
 	(void)arg;
@@ -1751,11 +1751,11 @@ static void stale_parked_main(void *arg)
 	CHECK(((oa ^ a) & 0xffffff) == 0 || ((oa ^ b) & 0xffffff) == 0);
 	n = fill(a);
 	wr = start_parked(
-	    (struct task){ .op = WRITE, .fd = a, .buf = out_buf, .n = 1 });
+	    (struct child){ .op = WRITE, .fd = a, .buf = out_buf, .n = 1 });
 	rd = start_parked(
-	    (struct task){ .op = READ, .fd = a, .buf = in_buf, .n = 1 });
+	    (struct child){ .op = READ, .fd = a, .buf = in_buf, .n = 1 });
 	rd2 = start(
-	    (struct task){ .op = READ, .fd = a, .buf = in_buf + 1, .n = 1 });
+	    (struct child){ .op = READ, .fd = a, .buf = in_buf + 1, .n = 1 });
 	await_parked(rd2->id, WHY_FD_LOCK);
 	for (int i = 0; i < 1000; i++) {
 		all_refuse(oa);
@@ -1785,7 +1785,7 @@ static void stale_handles_do_not_disturb_parked_owners(void **state)
 static void stale_flood_main(void *arg)
 {
 	gamp_fd oa, ob, a, b;
-	struct task *rd, *rd2;
+	struct child *rd, *rd2;
 	int64_t other = 0;
 
 	(void)arg;
@@ -1793,7 +1793,7 @@ static void stale_flood_main(void *arg)
 	close_pair(oa, ob);
 	pair_socketpair(&a, &b);
 	rd = start_parked(
-	    (struct task){ .op = READ, .fd = a, .buf = in_buf, .n = 1 });
+	    (struct child){ .op = READ, .fd = a, .buf = in_buf, .n = 1 });
 	for (int i = 0; i < 1100 * 1000 && !other; i++) {
 		ssize_t r = gamp_read(oa, out_buf, 1);
 
@@ -1805,7 +1805,7 @@ static void stale_flood_main(void *arg)
 	}
 	CHECK_EQ(other, 0);
 	rd2 = start(
-	    (struct task){ .op = READ, .fd = a, .buf = in_buf + 1, .n = 1 });
+	    (struct child){ .op = READ, .fd = a, .buf = in_buf + 1, .n = 1 });
 	CHECK_EQ(gamp_write(b, "1", 1), 1);
 	CHECK_EQ(finish(rd), 1);
 	CHECK_EQ(gamp_write(b, "2", 1), 1);
@@ -1899,7 +1899,7 @@ static void reader_that_reopens(void *arg)
 static void turn_reuse_main(void *arg)
 {
 	gamp_fd other;
-	struct task *t;
+	struct child *t;
 	int64_t id;
 
 	(void)arg;
@@ -1907,7 +1907,7 @@ static void turn_reuse_main(void *arg)
 	atomic_store(&reused, 0);
 	id = gamp_go(reader_that_reopens, NULL);
 	await_parked(id, WHY_READ);
-	t = start((struct task){
+	t = start((struct child){
 	    .op = READ, .fd = reuse_fd, .buf = out_buf, .n = 1 });
 	await_parked(t->id, WHY_FD_LOCK);
 	CHECK_EQ(gamp_close(reuse_fd), 0);
@@ -1929,9 +1929,9 @@ static void close_cancels_waiters_though_the_slot_is_taken_anew(void **state)
  * Cancelling.
  */
 
-static void cancel_one_op(struct task init, int why)
+static void cancel_one_op(struct child init, int why)
 {
-	struct task *t = start(init);
+	struct child *t = start(init);
 	int64_t at;
 
 	await_parked(t->id, why);
@@ -1974,21 +1974,21 @@ static void cancel_main(void *arg)
 	gamp_fd a, b, l = gamp_listen("tcp", "127.0.0.1:0");
 	int fds[16], n;
 	char to[32];
-	struct task *t, *second;
+	struct child *t, *second;
 
 	(void)arg;
 	pair_tcp(&a, &b);
-	struct task rd = { .op = READ, .fd = b, .buf = in_buf, .n = 9 };
+	struct child rd = { .op = READ, .fd = b, .buf = in_buf, .n = 9 };
 	cancel_one_op(rd, WHY_READ);
-	cancel_one_op((struct task){ .op = WAIT_R, .fd = b }, WHY_READ);
-	cancel_one_op((struct task){ .op = ACCEPT, .fd = l }, WHY_READ);
+	cancel_one_op((struct child){ .op = WAIT_R, .fd = b }, WHY_READ);
+	cancel_one_op((struct child){ .op = ACCEPT, .fd = l }, WHY_READ);
 	cancel_one_op(
-	    (struct task){ .op = SLEEP, .n = 3600 * GAMP_SECOND }, WHY_SLEEP);
+	    (struct child){ .op = SLEEP, .n = 3600 * GAMP_SECOND }, WHY_SLEEP);
 	(void)fill(a);
 	cancel_one_op(
-	    (struct task){ .op = WRITE, .fd = a, .buf = out_buf, .n = 9 },
+	    (struct child){ .op = WRITE, .fd = a, .buf = out_buf, .n = 9 },
 	    WHY_WRITE);
-	cancel_one_op((struct task){ .op = WAIT_W, .fd = a }, WHY_WRITE);
+	cancel_one_op((struct child){ .op = WAIT_W, .fd = a }, WHY_WRITE);
 
 	/* The second reader; the first is not disturbed. */
 	pair_tcp(&reuse_a, &reuse_b);
@@ -2005,9 +2005,9 @@ static void cancel_main(void *arg)
 	close_pair(reuse_a, reuse_b);
 
 	n = full_listener(to, fds, LEN(fds));
-	cancel_one_op((struct task){ .op = DIAL, .network = "tcp", .addr = to },
+	cancel_one_op((struct child){ .op = DIAL, .network = "tcp", .addr = to },
 	    WHY_WRITE);
-	t = start((struct task){ .op = DIAL,
+	t = start((struct child){ .op = DIAL,
 	    .network = "tcp",
 	    .addr = to,
 	    .deadline = gamp_now() + 5 * MS });
@@ -2088,11 +2088,11 @@ static void cancelled_goroutines_stay_cancelled_unless_protected(void **state)
 static void uncancellable_main(void *arg)
 {
 	gamp_fd a, b;
-	struct task *t;
+	struct child *t;
 
 	(void)arg;
 	pair_tcp(&a, &b);
-	t = start_parked((struct task){
+	t = start_parked((struct child){
 	    .op = READ, .fd = b, .buf = in_buf, .n = 9, .protect = true });
 	CHECK_EQ(gamp_cancel(t->id), 0);
 	CHECK_EQ(gamp_cancel(t->id), 0);
@@ -2100,7 +2100,7 @@ static void uncancellable_main(void *arg)
 	CHECK(is_parked(t->id, WHY_READ));
 	CHECK_EQ(gamp_write(a, "x", 1), 1);
 	CHECK_EQ(finish(t), 1);
-	t = start_parked((struct task){
+	t = start_parked((struct child){
 	    .op = READ, .fd = b, .buf = in_buf, .n = 9, .protect = true });
 	CHECK_EQ(gamp_cancel(t->id), 0);
 	CHECK_EQ(gamp_close(b), 0);
@@ -2126,8 +2126,8 @@ static void cancelled_reader_main(void *arg)
 	(void)arg;
 	for (int i = 0; i < 50 && r != -ECANCELED; i++) {
 		gamp_fd a, b;
-		struct task *t;
-		struct task rd = { .op = READ, .buf = in_buf, .n = 9 };
+		struct child *t;
+		struct child rd = { .op = READ, .buf = in_buf, .n = 9 };
 		int64_t limit;
 		struct g *gp;
 
@@ -2162,7 +2162,7 @@ static void data_told_to_a_cancelled_reader_are_not_lost(void **state)
 static void turns_main(void *arg)
 {
 	static char c[8];
-	struct task *t[8];
+	struct child *t[8];
 	gamp_fd a, b;
 	int sum = 0;
 
@@ -2172,7 +2172,7 @@ static void turns_main(void *arg)
 		memset(c, 0, sizeof(c));
 		sum = 0;
 		for (int i = 0; i < 8; i++) {
-			t[i] = start((struct task){
+			t[i] = start((struct child){
 			    .op = READ, .fd = b, .buf = &c[i], .n = 1 });
 			await_parked(t[i]->id, i == 0 ? WHY_READ : WHY_FD_LOCK);
 		}
@@ -2280,7 +2280,7 @@ static void arm_main(void *arg)
 	(void)arg;
 	for (size_t k = 0; k < LEN(kinds); k++) {
 		gamp_fd a, b;
-		struct task *t;
+		struct child *t;
 
 		/* Readable already, known or not. */
 		kinds[k].make(&a, &b);
@@ -2302,7 +2302,7 @@ static void arm_main(void *arg)
 		armed_gives(2);
 
 		/* A reader is there. */
-		t = start_parked((struct task){
+		t = start_parked((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 9 });
 		CHECK_EQ(gamp_go_when_readable(b, never_run, NULL), -EBUSY);
 		CHECK_EQ(gamp_write(a, "x", 1), 1);
@@ -2311,7 +2311,7 @@ static void arm_main(void *arg)
 		/* A reader waits for its turn behind the start. */
 		drain(b);
 		arm(b);
-		t = start((struct task){
+		t = start((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 1 });
 		await_parked(t->id, WHY_FD_LOCK);
 		CHECK_EQ(gamp_write(a, "xx", 2), 2);
@@ -2527,7 +2527,7 @@ static void adopt_kinds_main(void *arg)
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	uint64_t v = 0;
-	struct task *t;
+	struct child *t;
 	sigset_t set;
 	gamp_fd fd, a;
 	char to[32];
@@ -2539,7 +2539,7 @@ static void adopt_kinds_main(void *arg)
 	CHECK(fd > 0);
 	CHECK_EQ(gamp_sysfd(fd), raw);
 	t = start_parked(
-	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 8 });
+	    (struct child){ .op = READ, .fd = fd, .buf = in_buf, .n = 8 });
 	v = 7;
 	CHECK_EQ(gamp_write(fd, &v, 8), 8);
 	CHECK_EQ(finish(t), 8);
@@ -2554,7 +2554,7 @@ static void adopt_kinds_main(void *arg)
 	CHECK_EQ(gamp_write(fd, &v, 8), 8);
 	v = 1;
 	t = start_parked(
-	    (struct task){ .op = WRITE, .fd = fd, .buf = &v, .n = 8 });
+	    (struct child){ .op = WRITE, .fd = fd, .buf = &v, .n = 8 });
 	CHECK_EQ(gamp_read(fd, in_buf, 64), 8);
 	CHECK_EQ(finish(t), 8);
 	CHECK_EQ(gamp_read(fd, in_buf, 64), 8);
@@ -2576,7 +2576,7 @@ static void adopt_kinds_main(void *arg)
 	fd = gamp_adopt(signalfd(-1, &set, SFD_CLOEXEC));
 	CHECK(fd > 0);
 	t = start_parked(
-	    (struct task){ .op = READ, .fd = fd, .buf = &si, .n = sizeof(si) });
+	    (struct child){ .op = READ, .fd = fd, .buf = &si, .n = sizeof(si) });
 	CHECK_EQ(kill(getpid(), SIGUSR2), 0);
 	CHECK_EQ(finish(t), (int64_t)sizeof(si));
 	CHECK_EQ(si.ssi_signo, SIGUSR2);
@@ -2589,7 +2589,7 @@ static void adopt_kinds_main(void *arg)
 	fd = gamp_adopt(raw);
 	CHECK(fd > 0);
 	port_text(to, "127.0.0.1", fd);
-	t = start_parked((struct task){ .op = ACCEPT, .fd = fd });
+	t = start_parked((struct child){ .op = ACCEPT, .fd = fd });
 	a = gamp_dial("tcp", to);
 	CHECK(a > 0);
 	CHECK(finish(t) > 0);
@@ -2660,7 +2660,7 @@ static void what_cannot_be_adopted_stays_as_it_was(void **state)
 /* A pipe in packet mode: each read stops at the end of a packet. */
 static void packets_main(void *arg)
 {
-	struct task *t;
+	struct child *t;
 	gamp_fd fd;
 	int p[2];
 
@@ -2672,7 +2672,7 @@ static void packets_main(void *arg)
 	pass_the_poller();
 	CHECK_EQ(gamp_read(fd, in_buf, 100), 3);
 	t = start(
-	    (struct task){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
+	    (struct child){ .op = READ, .fd = fd, .buf = in_buf, .n = 100 });
 	CHECK_EQ(finish(t), 5);
 	CHECK_EQ(gamp_close(fd), 0);
 	(void)close(p[1]);
@@ -2687,7 +2687,7 @@ static void packets_of_a_pipe_all_arrive(void **state)
 /* Datagrams: a read per message, of whatever length; an empty one is 0. */
 static void datagrams_main(void *arg)
 {
-	struct task *t;
+	struct child *t;
 	gamp_fd a, b;
 	int sv[2];
 
@@ -2698,7 +2698,7 @@ static void datagrams_main(void *arg)
 	for (int i = 1; i < 10; i++)
 		CHECK_EQ(gamp_write(a, "123456789", (size_t)i), i);
 	for (int i = 1; i < 10; i++) {
-		t = start((struct task){
+		t = start((struct child){
 		    .op = READ, .fd = b, .buf = in_buf, .n = 100 });
 		CHECK_EQ(finish(t), i);
 	}
@@ -2845,7 +2845,7 @@ static void accept_pauses_while_descriptors_are_short(void **state)
 static void emfile_ends_main(void *arg)
 {
 	struct rlimit was, low;
-	struct task *t;
+	struct child *t;
 	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0");
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -2859,14 +2859,14 @@ static void emfile_ends_main(void *arg)
 	low = was;
 	low.rlim_cur = 3;
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
-	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	t = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	CHECK_EQ(gamp_cancel(t->id), 0);
 	CHECK_EQ(finish(t), -ECANCELED);
-	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	t = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	CHECK_EQ(gamp_set_read_deadline(l, gamp_now() + 2 * MS), 0);
 	CHECK_EQ(finish(t), -ETIMEDOUT);
 	CHECK_EQ(gamp_set_read_deadline(l, 0), 0);
-	t = start_parked((struct task){ .op = ACCEPT, .fd = l });
+	t = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	CHECK_EQ(gamp_dial("tcp", "127.0.0.1:1"), -EMFILE);
 	CHECK_EQ(gamp_listen("tcp", "127.0.0.1:0"), -EMFILE);
 	CHECK_EQ(gamp_close(l), 0);

@@ -93,15 +93,18 @@ void rt_ready(struct g *gp)
 	rt_store_release(&w->ready, 1);
 	futex_wake(&w->ready, 1);
 }
-void rt_ready_onto(struct g_list *l, struct g *gp)
+void rt_ready_onto(struct task_list *l, struct g *gp)
 {
 	readied(gp);
-	g_push(l, gp);
+	task_push(l, &gp->task);
 }
-void rt_queue_list(struct g_list *l)
+void rt_queue_list(struct task_list *l)
 {
-	while (struct g *gp = g_pop(l))
-		if (gp == &w->g) {
+	while (struct task *task = task_pop(l))
+		if (task->is_start) {
+			(void)((struct start *)task)->begin(
+			    (struct start *)task, NULL);
+		} else if (task == &w->g.task) {
 			rt_store_release(&w->ready, 1);
 			futex_wake(&w->ready, 1);
 		}
@@ -111,9 +114,9 @@ struct g *g_new(struct p *, int, gamp_fn *, void *, int *)
 	static struct g *const fresh = (struct g *)aligned_alloc(64, 4096);
 
 	w->started++;
-	fresh->link = NULL;
 	return fresh;
 }
+void g_count(struct p *) {}
 void g_born(struct g *) {}
 void rt_start(struct g *) {}
 struct g *g_find(int64_t) { return &w->g; }
@@ -204,7 +207,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	void event()
 	{
-		struct g_list l = { 0 };
+		struct task_list l = { 0 };
 
 		pd_event(fd, true, false, (WHO & HUP) != 0, NULL, &l);
 		rt_queue_list(&l);

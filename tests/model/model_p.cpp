@@ -30,7 +30,7 @@ static struct m *model_self(void) { return NULL; }
 static void ctx_switch(struct ctx *, struct ctx *) {}
 struct m *m_enter_slow(struct m *mp) { return mp; }
 void wake_submitted(struct p *, bool) {}
-void sched_put_global(struct g_list *)
+void sched_put_global(struct task_list *)
 {
 	RL_ASSERT(!"nothing overflows here");
 }
@@ -39,12 +39,12 @@ static void make(void)
 {
 	w = model_world.make();
 	for (int i = 1; i <= NG; i++)
-		w->g[i].woken = i & 1; /* both rings */
+		w->g[i].task.woken = i & 1; /* both rings */
 	rt_store_relaxed(&w->p[0].m, (uintptr_t)&w->m);
 }
-static void take(struct g *gp)
+static void take(struct task *task)
 {
-	RL_ASSERT(gp && w->seen[gp - w->g]++ == 0); /* E2 */
+	RL_ASSERT(task && w->seen[g_of(task) - w->g]++ == 0); /* E2 */
 }
 
 /* E1: somebody else looks. */
@@ -53,19 +53,19 @@ struct empty : rl::test_suite<empty, 2> {
 	void before()
 	{
 		make();
-		p_put_next(&w->p[0], &w->g[1]);
+		p_put_next(&w->p[0], &w->g[1].task);
 	}
 	~empty() { model_world.destroy(); }
 	void owner()
 	{
 		struct p *pp = &w->p[0];
 
-		p_put_next(pp, &w->g[2]); /* kicks 1 to a ring */
+		p_put_next(pp, &w->g[2].task); /* kicks 1 to a ring */
 		take(p_get(pp));	  /* 2, of runnext */
-		p_put_next(pp, &w->g[3]);
+		p_put_next(pp, &w->g[3].task);
 		pp->skip_next = true;
 		take(p_get(pp)); /* 1, of the ring */
-		p_put_next(pp, &w->g[4]); /* kicks 3 */
+		p_put_next(pp, &w->g[4].task); /* kicks 3 */
 		take(p_get(pp));	  /* 4 */
 	}
 	void thread(unsigned self)
@@ -87,7 +87,7 @@ struct inbox : rl::test_suite<inbox, 2> {
 	void before()
 	{
 		make();
-		p_send(&w->p[0], &w->g[1]);
+		p_send(&w->p[0], &w->g[1].task);
 	}
 	~inbox() { model_world.destroy(); }
 	void thread(unsigned self)
@@ -110,29 +110,29 @@ struct sending : rl::test_suite<sending, 3> {
 	~sending() { model_world.destroy(); }
 	void thread(unsigned self)
 	{
-		struct g *gp;
+		struct task *task;
 
 		switch (self) {
 		case 0:
-			p_send(&w->p[0], &w->g[1]);
-			if ((gp = p_steal(&w->p[1], &w->p[0], true)))
-				take(gp);
+			p_send(&w->p[0], &w->g[1].task);
+			if ((task = p_steal(&w->p[1], &w->p[0], true)))
+				take(task);
 			break;
 		case 1:
-			p_send(&w->p[0], &w->g[2]);
-			p_send(&w->p[0], &w->g[3]);
+			p_send(&w->p[0], &w->g[2].task);
+			p_send(&w->p[0], &w->g[3].task);
 			break;
 		case 2:
 			for (int i = 0; i < 2; i++)
-				if ((gp = p_get(&w->p[0])))
-					take(gp);
+				if ((task = p_get(&w->p[0])))
+					take(task);
 		}
 	}
 	void after()
 	{
 		for (int i = 0; i < 2; i++)
-			while (struct g *gp = p_get(&w->p[i]))
-				take(gp);
+			while (struct task *task = p_get(&w->p[i]))
+				take(task);
 		for (int i = 1; i <= 3; i++)
 			RL_ASSERT(w->seen[i] == 1);
 	}
@@ -145,27 +145,27 @@ struct steal : rl::test_suite<steal, 2> {
 	void thread(unsigned self)
 	{
 		struct p *mine = &w->p[self];
-		struct g *gp;
+		struct task *task;
 
 		if (self == 0) {
 			for (int i = 1; i <= 4; i++)
-				p_put_next(mine, &w->g[i]);
+				p_put_next(mine, &w->g[i].task);
 			for (int i = 0; i < 2; i++)
-				if ((gp = p_get(mine)))
-					take(gp);
+				if ((task = p_get(mine)))
+					take(task);
 		} else {
 			for (int i = 0; i < 2; i++) {
-				if ((gp = p_steal(mine, &w->p[0], true)))
-					take(gp);
-				while ((gp = p_get(mine)))
-					take(gp);
+				if ((task = p_steal(mine, &w->p[0], true)))
+					take(task);
+				while ((task = p_get(mine)))
+					take(task);
 			}
 		}
 	}
 	void after()
 	{
-		while (struct g *gp = p_get(&w->p[0]))
-			take(gp);
+		while (struct task *task = p_get(&w->p[0]))
+			take(task);
 		for (int i = 1; i <= 4; i++)
 			RL_ASSERT(w->seen[i] == 1);
 	}

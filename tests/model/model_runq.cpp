@@ -31,26 +31,26 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			seen[i] = 0;
 		if (SHAPE == REUSE) /* start at the end of the ring */
 			for (int i = 0; i < 3; i++) {
-				(void)runq_put(&q[0], (struct g *)1);
+				(void)runq_put(&q[0], (struct task *)1);
 				(void)runq_get(&q[0], false);
 			}
 	}
-	void take(struct g *gp)
+	void take(struct task *task)
 	{
-		uintptr_t i = (uintptr_t)gp;
+		uintptr_t i = (uintptr_t)task;
 
 		RL_ASSERT(i >= 1 && i <= N);
 		RL_ASSERT(seen[i]++ == 0);
 	}
 	void put(uintptr_t i)
 	{
-		if (!runq_put(&q[0], (struct g *)i))
-			take((struct g *)i); /* spilled */
+		if (!runq_put(&q[0], (struct task *)i))
+			take((struct task *)i); /* spilled */
 	}
 	void get(struct runq *from)
 	{
-		if (struct g *gp = runq_get(from, false))
-			take(gp);
+		if (struct task *task = runq_get(from, false))
+			take(task);
 	}
 	void owner()
 	{
@@ -63,13 +63,13 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	void thief(int self, int victim)
 	{
-		if (struct g *gp = runq_steal(&q[self], &q[victim]))
-			take(gp);
+		if (struct task *task = runq_steal(&q[self], &q[victim]))
+			take(task);
 		if (SHAPE == CHAIN && self == 1)
 			get(&q[1]);
 		else
-			while (struct g *gp = runq_get(&q[self], false))
-				take(gp);
+			while (struct task *task = runq_get(&q[self], false))
+				take(task);
 	}
 	void thread(unsigned self)
 	{
@@ -82,8 +82,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		for (int i = 0; i < 3; i++) {
 			RL_ASSERT(runq_len(&q[i]) <= RUNQ_SIZE);
-			while (struct g *gp = runq_get(&q[i], false))
-				take(gp);
+			while (struct task *task = runq_get(&q[i], false))
+				take(task);
 		}
 		for (uintptr_t i = 1; i <= N; i++)
 			RL_ASSERT(seen[i] == 1);

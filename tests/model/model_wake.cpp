@@ -157,7 +157,7 @@ int timers_run(struct timers *h, int64_t now)
 }
 
 /* A wait with a limit always ends at it, if nobody ends it before. */
-static int poll_events(struct p *, int64_t delay, struct g_list *)
+static int poll_events(struct p *, int64_t delay, struct task_list *)
 {
 	if (delay == 0)
 		return 0;
@@ -183,11 +183,11 @@ const struct poller *const sched_poller = &fake;
 /* Queues goroutines from..to, as a poll's result or a batch of wakes. */
 static void queue(int from, int to)
 {
-	struct g_list l = { 0 };
+	struct task_list l = { 0 };
 
 	for (int i = from; i <= to; i++) {
-		w->g[i].woken = true;
-		g_push(&l, &w->g[i]);
+		w->g[i].task.woken = true;
+		task_push(&l, &w->g[i].task);
 	}
 	rt_queue_list(&l);
 }
@@ -269,7 +269,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		    SHAPE == TIMER	 ? run_timer :
 					   run_foreign;
 		if (SHAPE != FOREIGN && SHAPE != SPURIOUS)
-			p_put(&w->p[0], &w->g[0]);
+			p_put(&w->p[0], &w->g[0].task);
 	}
 	~model()
 	{
