@@ -4,64 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/san.h"
+#include "base/io.h"
 #include "base/sys.h"
 
 #define APART __attribute__((noinline))
 
-/* What was done before a write is seen after the read that got its bytes.
- * TSan does not see our system calls; as in Go, one word stands for all. */
-static char io;
-
-/* Not libc's read and send: they are cancellation points, which costs 1.7 %
- * of a request.  recv is cheaper than read by 4 %. */
-static ssize_t do_read(int fd, bool socket, const struct iovec *iov, int cnt)
-{
-	if (cnt != 1)
-		return syscall(SYS_readv, fd, iov, cnt);
-	if (!socket)
-		return syscall(SYS_read, fd, iov->iov_base, iov->iov_len);
-	return syscall(
-	    SYS_recvfrom, fd, iov->iov_base, iov->iov_len, 0, NULL, NULL);
-}
-
-APART ssize_t sys_readv(int fd, bool socket, const struct iovec *iov, int cnt)
-{
-	ssize_t r;
-
-	do {
-		r = do_read(fd, socket, iov, cnt);
-	} while (r < 0 && errno == EINTR);
-	if (r >= 0)
-		san_acquire(&io);
-	return r < 0 ? -errno : r;
-}
-
-static ssize_t socket_writev(int fd, const struct iovec *iov, int cnt)
-{
-	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-		.msg_iovlen = (size_t)cnt };
-
-	if (cnt == 1)
-		return syscall(SYS_sendto, fd, iov->iov_base, iov->iov_len,
-		    MSG_NOSIGNAL, NULL, 0);
-	return syscall(SYS_sendmsg, fd, &m, MSG_NOSIGNAL);
-}
-
-APART ssize_t sys_writev(int fd, bool socket, const struct iovec *iov, int cnt)
-{
-	ssize_t r;
-
-	san_release(&io);
-	do {
-		r = socket ? socket_writev(fd, iov, cnt) :
-			     writev(fd, iov, cnt);
-	} while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : r;
-}
+char io_order;
 
 APART int sys_socket(int family, int type)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sys.h - system calls as functions that return -errno.
+ * sys.h - system calls as functions that return -errno (io.h has reads and
+ * writes).
  *
  * None is inlined: the compiler keeps the address of errno over a park, for
  * glibc declares it constant, and the goroutine may be on another thread by
@@ -14,12 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
-ssize_t sys_readv(int fd, bool socket, const struct iovec *iov, int cnt);
-/* Never SIGPIPE on a socket; elsewhere our threads block it. */
-ssize_t sys_writev(int fd, bool socket, const struct iovec *iov, int cnt);
 int sys_socket(int family, int type);
 int sys_accept(int fd); /* non-blocking, close-on-exec */
 int sys_connect(int fd, const struct sockaddr *sa, socklen_t len);

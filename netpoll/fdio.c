@@ -6,10 +6,14 @@
 #include <sys/socket.h>
 
 #include "base/fatal.h"
+#include "base/io.h"
 #include "base/sys.h"
 #include "netpoll/backend.h"
 #include "netpoll/fdio.h"
 #include "sched/m.h"
+
+/* Down to the system call, for the sake of the returns: base/io.h. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #define PAUSE_MIN NS_PER_MS	   /* when descriptors have run out */
 #define PAUSE_MAX (10 * NS_PER_MS) /* 100 tries a second are no load */
@@ -53,7 +57,7 @@ static bool may_have_data(struct pd *pd)
 	    (rt_load_acquire(&pd->info) & PD_HUP);
 }
 
-static ssize_t read_loop(
+ALWAYS_INLINE ssize_t read_loop(
     struct pd *pd, const struct iovec *iov, int cnt, size_t want)
 {
 	for (;;) {
@@ -63,7 +67,7 @@ static ssize_t read_loop(
 			return n;
 		if (may_have_data(pd)) {
 			dir_reset(&pd->dir[MODE_READ]); /* dir.h I5 */
-			n = sys_readv(
+			n = io_readv(
 			    pd->sysfd, pd->kind & PD_SOCKET, iov, cnt);
 			if (n >= 0)
 				pd->drained = n > 0 && (size_t)n < want &&
@@ -92,7 +96,7 @@ static int begin_call(gamp_fd fd)
 	return r;
 }
 
-ssize_t fd_read(gamp_fd fd, const struct iovec *iov, int cnt)
+ALWAYS_INLINE ssize_t read_any(gamp_fd fd, const struct iovec *iov, int cnt)
 {
 	ssize_t want = total(iov, cnt), n;
 	struct pd *pd;
@@ -111,6 +115,16 @@ ssize_t fd_read(gamp_fd fd, const struct iovec *iov, int cnt)
 	return n;
 }
 
+ssize_t fd_read(gamp_fd fd, void *buf, size_t n)
+{
+	return read_any(fd, &(struct iovec){ buf, n }, 1);
+}
+
+ssize_t fd_readv(gamp_fd fd, const struct iovec *iov, int cnt)
+{
+	return read_any(fd, iov, cnt);
+}
+
 /* Registers for writing when the first write falls short: most connections
  * never do, and save an event each. */
 static int await_write(struct pd *pd)
@@ -126,7 +140,7 @@ static int await_write(struct pd *pd)
 }
 
 /* One successful write, or an error. */
-static ssize_t write_once(struct pd *pd, const struct iovec *iov, int cnt)
+ALWAYS_INLINE ssize_t write_once(struct pd *pd, const struct iovec *iov, int cnt)
 {
 	for (;;) {
 		ssize_t n = pd_check(pd, MODE_WRITE);
@@ -134,7 +148,7 @@ static ssize_t write_once(struct pd *pd, const struct iovec *iov, int cnt)
 		if (n < 0)
 			return n;
 		dir_reset(&pd->dir[MODE_WRITE]);
-		n = sys_writev(
+		n = io_writev(
 		    pd->sysfd, pd->kind & PD_SOCKET, iov, cnt);
 		if (n != -EAGAIN)
 			return n;
@@ -145,7 +159,7 @@ static ssize_t write_once(struct pd *pd, const struct iovec *iov, int cnt)
 }
 
 /* The rest of a write that came back short: rare, so it may copy. */
-static ssize_t write_rest(
+static __attribute__((noinline)) ssize_t write_rest(
     struct pd *pd, const struct iovec *iov, int cnt, size_t done, size_t want)
 {
 	struct iovec rest[16]; /* of the goroutine's stack: 256 bytes */
@@ -167,7 +181,8 @@ static ssize_t write_rest(
 	return (ssize_t)done;
 }
 
-ssize_t fd_write(gamp_fd fd, const struct iovec *iov, int cnt, bool all)
+ALWAYS_INLINE ssize_t write_any(
+    gamp_fd fd, const struct iovec *iov, int cnt, bool all)
 {
 	ssize_t want = total(iov, cnt), n;
 	struct pd *pd;
@@ -188,6 +203,18 @@ ssize_t fd_write(gamp_fd fd, const struct iovec *iov, int cnt, bool all)
 		n = write_rest(pd, iov, cnt, (size_t)n, (size_t)want);
 	pd_unlock(pd, MODE_WRITE);
 	return n;
+}
+
+ssize_t fd_write(gamp_fd fd, const void *buf, size_t n, bool all)
+{
+	struct iovec v = { (void *)(uintptr_t)buf, n };
+
+	return write_any(fd, &v, 1, all);
+}
+
+ssize_t fd_writev(gamp_fd fd, const struct iovec *iov, int cnt)
+{
+	return write_any(fd, iov, cnt, true);
 }
 
 /*

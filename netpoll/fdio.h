@@ -5,10 +5,12 @@
 
 #include "netpoll/pd.h"
 
-ssize_t fd_read(gamp_fd fd, const struct iovec *iov, int cnt);
+ssize_t fd_read(gamp_fd fd, void *buf, size_t n);
+ssize_t fd_readv(gamp_fd fd, const struct iovec *iov, int cnt);
 
 /* all: until everything is written. */
-ssize_t fd_write(gamp_fd fd, const struct iovec *iov, int cnt, bool all);
+ssize_t fd_write(gamp_fd fd, const void *buf, size_t n, bool all);
+ssize_t fd_writev(gamp_fd fd, const struct iovec *iov, int cnt);
 
 /* A new descriptor of the system. */
 int fd_accept(gamp_fd fd, uint32_t *kind);

@@ -30,6 +30,9 @@
 #define park pd_park
 #include "netpoll/pd_wait.c"
 #include "netpoll/pd.c"
+#define RT_BASE_IO_H
+static ssize_t io_readv(int, bool, const struct iovec *, int);
+static ssize_t io_writev(int, bool, const struct iovec *, int) { return 1; }
 /* Takes the address of a literal, which C++ has not. */
 #define getpeername(fd, sa, len) (-1)
 #include "netpoll/fdio.c"
@@ -129,7 +132,7 @@ int slab_init(struct slab *, uint8_t, size_t, uint32_t) { return 0; }
 void slab_fini(struct slab *) {}
 int64_t slab_new(struct slab *) { return 0; }
 void slab_free(struct slab *, uint32_t) {}
-ssize_t sys_readv(int, bool, const struct iovec *, int)
+static ssize_t io_readv(int, bool, const struct iovec *, int)
 {
 	return w->data.exchange(0, rl::mo_seq_cst, $) ? 1 : -EAGAIN;
 }
