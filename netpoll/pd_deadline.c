@@ -6,6 +6,7 @@
 #include "base/fatal.h"
 #include "netpoll/pd_internal.h"
 #include "sched/m.h"
+#include "sched/sched.h"
 #include "sched/sleep.h"
 
 /* Changes bits of info; a full fence on both sides: F2 of dir.h. */
@@ -99,13 +100,21 @@ static struct g *set_locked(struct pd *pd, int mode, int64_t t, int64_t now)
 	return NULL;
 }
 
+/* A time to judge t by: what is a second away needs no look at the clock. */
+static int64_t now_for(int64_t t)
+{
+	int64_t now = sched_now();
+
+	return t - now > NS_PER_SEC ? now : clock_now();
+}
+
 /* No reference is needed: what is open under the lock stays open under it. */
 int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t)
 {
 	struct pd *pd = pd_at(fd);
 	int64_t deadline = clock_deadline(t);
 	/* A timer may be overdue, so what is armed does not tell the time. */
-	int64_t now = deadline == NEVER ? 0 : clock_now();
+	int64_t now = now_for(deadline);
 	struct g *gp[2] = { NULL, NULL };
 	struct task_list l = { 0 };
 	int r = -EBADF;

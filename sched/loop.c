@@ -322,7 +322,7 @@ static struct task *idle_poll(struct m *mp)
 		return NULL;
 	}
 	acquirep(mp, pp);
-	pp->now = pp->polled = clock_now();
+	pp->polled = pp->now;
 	rt_store_relaxed(&sched.polled, pp->now);
 	pp->expect_events = ready.n > 1;
 	if (ready.n > 1 || mp->spinning) {

@@ -19,8 +19,20 @@ struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
 
 void acquirep(struct m *mp, struct p *pp)
 {
+	pp->now = clock_now(); /* it may have been idle for long */
 	rt_store_release(&pp->m, (uintptr_t)mp);
 	rt_store_relaxed(&mp->p, (uintptr_t)pp);
+}
+
+int64_t sched_now(void)
+{
+	int64_t tick = rt_load_relaxed(&sched.tick_time);
+	struct m *mp = m_self();
+	struct p *pp = mp ? m_p(mp) : NULL;
+
+	if (!pp)
+		return clock_now();
+	return pp->now > tick ? pp->now : tick;
 }
 
 struct p *releasep(struct m *mp)

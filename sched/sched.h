@@ -47,6 +47,7 @@ struct sched {
 	rt_a32 sysmon_asleep;
 	rt_atime poll_until; /* when the blocked poll ends by itself */
 	rt_atime polled;     /* when anybody last polled */
+	rt_atime tick_time;  /* sysmon's last look, a millisecond ago or so */
 	rt_a64 idle_mask[PROCS_MAX / 64];
 
 	/* Under the lock. */
@@ -96,6 +97,13 @@ static inline bool pidle_is(uint32_t id)
 
 /* Makes mp the owner of pp, and the reverse.  sched.lock, or mp alone. */
 void acquirep(struct m *mp, struct p *pp);
+
+/*
+ * A time that has passed for sure, and not long ago: the P's last look at the
+ * clock or sysmon's.  Without a P, the clock.
+ */
+int64_t sched_now(void);
+
 struct p *releasep(struct m *mp);
 
 /* The global queues: goroutines from threads without a P, and overflow. */

@@ -97,6 +97,7 @@ static void look(int64_t now)
 {
 	int64_t next = NEVER;
 
+	rt_store_relaxed(&sched.tick_time, now);
 	for (uint32_t i = 0; i < sched.nprocs; i++) {
 		int64_t t = timers_next(&sched.ps[i].timers);
 
