@@ -71,6 +71,9 @@ typedef struct {
 #define rt_fence_seqcst() atomic_thread_fence(memory_order_seq_cst)
 #define rt_barrier()	  atomic_signal_fence(memory_order_seq_cst)
 
+/* Any address will do: it is never read. */
+#define rt_prefetch(p) __builtin_prefetch(p)
+
 #define rt_likely(x)   __builtin_expect(!!(x), 1)
 #define rt_unlikely(x) __builtin_expect(!!(x), 0)
 #define RT_LINE	       64 /* bytes: a cache line */

@@ -140,7 +140,8 @@ static int await_write(struct pd *pd)
 }
 
 /* One successful write, or an error. */
-ALWAYS_INLINE ssize_t write_once(struct pd *pd, const struct iovec *iov, int cnt)
+ALWAYS_INLINE ssize_t write_once(
+    struct pd *pd, const struct iovec *iov, int cnt)
 {
 	for (;;) {
 		ssize_t n = pd_check(pd, MODE_WRITE);

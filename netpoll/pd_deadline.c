@@ -105,7 +105,7 @@ static int64_t now_for(int64_t t)
 {
 	int64_t now = sched_now();
 
-	return t - now > NS_PER_SEC ? now : clock_now();
+	return t > now && t - now > NS_PER_SEC ? now : clock_now();
 }
 
 /* No reference is needed: what is open under the lock stays open under it. */

@@ -7,6 +7,7 @@
 #include "sched/g.h"
 #include "sched/m.h"
 #include "sched/sched.h"
+#include "sched/switch.h"
 
 #define REFILL 16 /* slots fetched from the arena at once */
 
@@ -18,6 +19,7 @@ SAN_NO_CALLS static void g_main(void)
 
 	san_asan_arrive(G_SAN(gp));
 	san_acquire(gp);
+	switch_arrive();
 	m_exit();
 	gp->fn(gp->arg);
 	(void)m_enter();

@@ -58,11 +58,12 @@ struct g {
 	rt_a32 status;
 	uint32_t ref;	 /* its slot */
 	struct task task;
+	uint8_t blocking; /* depth of gamp_enter_blocking */
+	uint8_t why;	 /* enum rt_why */
+	bool uncancellable;
+	/* Touched when it parks. */
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
 	rt_a64 tag;	 /* I1 */
-	bool uncancellable;
-	uint8_t why;	 /* enum rt_why */
-	uint8_t blocking; /* depth of gamp_enter_blocking */
 	struct g *link;	 /* a list of parked or dead ones; owner: that list */
 	/* Touched when it starts and exits. */
 	uint64_t seq;

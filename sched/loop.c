@@ -20,6 +20,7 @@
 #include "base/fatal.h"
 #include "sched/m.h"
 #include "sched/poller.h"
+#include "sched/switch.h"
 #include "sched/wake.h"
 
 #define IDLE_M_MAX (5 * NS_PER_SEC) /* an M idle for so long ends */
@@ -470,14 +471,6 @@ static struct task *go_idle(struct m *mp, bool *ended)
 	return NULL;
 }
 
-/* A start gets its goroutine, or fails to. */
-static inline struct g *task_g(struct task *task, struct p *pp)
-{
-	struct start *s = (struct start *)task;
-
-	return rt_likely(!task->is_start) ? g_of(task) : s->begin(s, pp);
-}
-
 static struct g *find_runnable(struct m *mp)
 {
 	struct g *gp = NULL;
@@ -498,28 +491,23 @@ static struct g *find_runnable(struct m *mp)
 	return gp;
 }
 
-/* The other place that switches (the first is leave, in park.c). */
-static inline void execute(struct m *mp, struct g *gp)
+/* Returns whoever comes back: gp may have hopped to others. */
+static inline struct g *execute(struct m *mp, struct g *gp)
 {
 	struct p *pp = m_p(mp);
 
-	g_status(gp, G_RUNNABLE, G_RUNNING);
-	gp->task.woken = false;
-	gp->task.home = pp->id;
-	mp->curg = gp;
+	switch_begin(mp, pp, gp);
 	rt_store_relaxed(&pp->picking, 0);
-	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
-		rt_store_relaxed(&mp->blocking, 1);
 	san_asan_leave(&mp->san, G_SAN(gp), 0);
 	san_tsan_switch(G_SAN(gp));
 	ctx_switch(&mp->ctx, &gp->ctx);
 	san_asan_arrive(&mp->san);
-	mp->curg = NULL;
+	gp = mp->curg;
+	switch_end(mp);
 	pp = m_p(mp);
 	if (rt_likely(pp != NULL))
 		rt_store_relaxed(&pp->picking, 1);
-	if (rt_unlikely(rt_load_relaxed(&mp->blocking)))
-		rt_store_relaxed(&mp->blocking, 0);
+	return gp;
 }
 
 /* To the tail; what waits in the global queue goes before who is alone here
@@ -531,13 +519,6 @@ static inline struct g *yield_to(struct p *pp, struct g *gp)
 	if (rt_unlikely(rt_load_relaxed(&sched.nglobal) > 0) && p_empty(pp))
 		next = sched_get_global(pp, RUNQ_SIZE / 2);
 	p_put(pp, &gp->task);
-	/* Nothing is due: the short way to what find_runnable would find. */
-	if (!next && pp->clock_tick > 1 && pp->global_tick > 1 &&
-	    !rt_load_relaxed(&pp->attention)) {
-		pp->clock_tick--;
-		pp->global_tick--;
-		next = p_get(pp);
-	}
 	return next ? task_g(next, pp) : NULL;
 }
 
@@ -581,7 +562,7 @@ void sched_loop(struct m *mp)
 			gp = find_runnable(mp);
 		if (!gp)
 			break;
-		execute(mp, gp);
+		gp = execute(mp, gp);
 		gp = see_off(mp, gp);
 	}
 	rt_lock(&sched.lock);

@@ -65,6 +65,7 @@ struct m {
 
 	/* The G leaves these for g0 when it switches. */
 	struct ctx ctx; /* g0: the thread's own stack */
+	struct g *left; /* or for whoever arrives: switch.h */
 	enum m_op op;
 	rt_commit_fn commit;
 	void *commit_arg;

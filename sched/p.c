@@ -24,14 +24,15 @@ void p_spill(struct p *pp, struct runq *q, struct task *task)
 
 void p_put_next(struct p *pp, struct task *task)
 {
+	uintptr_t old = rt_load_relaxed(&pp->runnext);
+
 	/* Only the owner fills runnext, so a null stays null. */
-	if (rt_load_relaxed(&pp->runnext) == 0) {
+	if (old == 0 || pp->alone)
 		rt_store_release(&pp->runnext, (uintptr_t)task);
-		return;
-	}
-	task = (struct task *)rt_swap_acqrel(&pp->runnext, (uintptr_t)task);
-	if (task)
-		p_put(pp, task);
+	else
+		old = rt_swap_acqrel(&pp->runnext, (uintptr_t)task);
+	if (old)
+		p_put(pp, (struct task *)old);
 }
 
 void p_send(struct p *pp, struct task *task)

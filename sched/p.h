@@ -81,12 +81,15 @@ void p_spill(struct p *pp, struct runq *q, struct task *task);
 
 /* Owner.  Makes task run soon on pp: next, or at a ring's tail. */
 void p_put_next(struct p *pp, struct task *task);
-static inline void p_put(struct p *pp, struct task *task)
+static inline void p_put_on(struct p *pp, struct runq *q, struct task *task)
 {
-	struct runq *q = &pp->runq[task->woken ? RUNQ_WOKEN : RUNQ_FRESH];
-
 	if (rt_unlikely(!runq_put(q, task)))
 		p_spill(pp, q, task);
+}
+static inline void p_put(struct p *pp, struct task *task)
+{
+	p_put_on(
+	    pp, &pp->runq[task->woken ? RUNQ_WOKEN : RUNQ_FRESH], task);
 }
 
 /* Any thread.  Takes a whole inbox, in order of arrival. */
@@ -100,11 +103,14 @@ void p_read_inbox(struct p *pp);
 static inline struct task *p_get_next(struct p *pp)
 {
 	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
-	struct task *task;
+	struct task *task = (struct task *)rt_load_relaxed(&pp->runnext);
 
-	if (rt_load_relaxed(&pp->runnext) == 0)
+	if (!task)
 		return NULL;
-	task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);
+	if (pp->alone)
+		rt_store_release(&pp->runnext, 0);
+	else
+		task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);
 	/* It did not need another M (wake.h). */
 	if (task && credit < WAKE_CREDIT_MAX)
 		rt_store_relaxed(&pp->wake_credit, credit + 1);

@@ -4,12 +4,11 @@
 #include "sched/park.h"
 #include "sched/m.h"
 #include "sched/sched.h"
+#include "sched/switch.h"
 #include "sched/wake.h"
 
-/*
- * One of the two places that switch (the other is execute, in loop.c).  What
- * g0 is to do is left in the M; when this returns, the M may be another one.
- */
+/* What g0 is to do is left in the M; when this returns, the M may be another
+ * one. */
 SAN_NO_CALLS static inline void leave(struct m *mp, struct g *gp, enum m_op op)
 {
 	mp->op = op;
@@ -18,6 +17,22 @@ SAN_NO_CALLS static inline void leave(struct m *mp, struct g *gp, enum m_op op)
 	ctx_switch(&gp->ctx, &mp->ctx);
 	san_asan_arrive(G_SAN(gp));
 	san_acquire(gp);
+	switch_arrive();
+}
+
+/* From gp to next, which is the caller's to run. */
+SAN_NO_CALLS static inline void hop(
+    struct m *mp, struct p *pp, struct g *gp, struct g *next)
+{
+	mp->left = gp;
+	switch_end(mp);
+	switch_begin(mp, pp, next);
+	san_asan_leave(G_SAN(gp), G_SAN(next), 0);
+	san_tsan_switch(G_SAN(next));
+	ctx_switch(&gp->ctx, &next->ctx);
+	san_asan_arrive(G_SAN(gp));
+	san_acquire(gp);
+	switch_arrive();
 }
 
 void m_leave_detached(struct m *mp)
@@ -48,16 +63,25 @@ void rt_yield(void)
 {
 	struct m *mp = m_self();
 	struct p *pp = m_p(mp);
+	struct task *task = NULL;
+	struct g *next = NULL;
 
-	/* Nobody else here: go on, but let the clock be looked at. */
-	if (!p_has_local(pp) && pp->clock_tick > 1 &&
-	    rt_load_relaxed(&sched.nglobal) == 0 &&
-	    !rt_load_relaxed(&pp->attention)) {
-		pp->clock_tick--;
+	san_release(mp->curg);
+	if (rt_unlikely(pp->clock_tick <= 1 || pp->global_tick <= 1 ||
+		rt_load_relaxed(&pp->attention))) {
+		leave(mp, mp->curg, OP_YIELD); /* something is due */
 		return;
 	}
-	san_release(mp->curg);
-	leave(mp, mp->curg, OP_YIELD);
+	pp->clock_tick--;
+	task = p_get(pp);
+	if (task) {
+		pp->global_tick--;
+		next = task_g(task, pp);
+	}
+	if (next)
+		hop(mp, pp, mp->curg, next);
+	else if (task || rt_load_relaxed(&sched.nglobal) > 0)
+		leave(mp, mp->curg, OP_YIELD);
 }
 
 SAN_NO_CALLS _Noreturn void rt_goexit(void)

@@ -49,7 +49,7 @@ struct task;
 struct runq {
 	_Alignas(RT_LINE) rt_a32 head; /* CAS by owner and thieves */
 	_Alignas(RT_LINE) rt_a32 tail; /* written by owner only */
-	rt_aptr slot[RUNQ_SIZE];         /* struct task *, written by owner only */
+	rt_aptr slot[RUNQ_SIZE];	 /* struct task *, by owner only */
 };
 
 #define SLOT(q, i) (&(q)->slot[(i) % RUNQ_SIZE])
@@ -82,6 +82,8 @@ static inline struct task *runq_get(struct runq *q, bool alone)
 	while (h != t) {
 		uintptr_t task = rt_load_relaxed(SLOT(q, h));
 
+		/* The next one's: its cache line is not here yet. */
+		rt_prefetch((void *)rt_load_relaxed(SLOT(q, h + 1)));
 		if (alone) {
 			rt_store_release(&q->head, h + 1);
 			return (struct task *)task;

@@ -504,6 +504,17 @@ static void armer(struct lane *ln)
 		atomic_fetch_add(&ln->armed, 1);
 }
 
+/* Nothing begins any more once all that began have ended: each counts what
+ * it armed before it ends, so the order of these looks matters. */
+static bool starts_are_over(struct lane *ln)
+{
+	int started = atomic_load(&ln->started);
+	int ended = -atomic_load(&ln->pending);
+
+	return atomic_load(&ln->v[0].results) > 0 && ended == started &&
+	    atomic_load(&ln->armed) == started;
+}
+
 static void arm_round(struct lane *ln)
 {
 	int closing = (int)rnd(ln, 12);
@@ -527,13 +538,8 @@ static void arm_round(struct lane *ln)
 		dawdle(ln);
 	}
 	ln->step = "starts";
-	/* Nothing begins any more once all that began have ended. */
-	while (atomic_load(&ln->v[0].results) == 0 ||
-	       atomic_load(&ln->pending) != -atomic_load(&ln->started) ||
-	       atomic_load(&ln->started) < atomic_load(&ln->armed))
+	while (!starts_are_over(ln))
 		(void)gamp_sleep(10 * GAMP_MICROSECOND);
-	MUST(atomic_load(&ln->started) == atomic_load(&ln->armed),
-	    atomic_load(&ln->started) - atomic_load(&ln->armed));
 	atomic_store(&ln->pending, 0);
 	atomic_fetch_add(&races, atomic_load(&ln->armed));
 	MUST(gamp_close(ln->a) == 0, 0);

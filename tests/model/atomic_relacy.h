@@ -146,6 +146,7 @@ struct rt_aptr : rt_model_atomic<uintptr_t> {
 #define rt_barrier() RT_MODEL_BARRIER()
 #endif
 
+#define rt_prefetch(p)
 #define rt_likely(x)   (x)
 #define rt_unlikely(x) (x)
 #define RT_LINE	       64

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switch.h - the three places that switch, and what each leaves to the other
+ * side.
+ *
+ *	execute (loop.c)  g0 -> G	a G that find_runnable found
+ *	leave (park.c)	  G -> g0	parks, exits, yields when something is
+ *					due; g0 sees it off (op, commit)
+ *	hop (park.c)	  G -> G	yields to another one of the same P;
+ *					whoever arrives sees it off (left)
+ *
+ * Nobody may find a G before it has left its stack, so a G never queues
+ * itself.  hop saves a switch and the way through find_runnable: it is for
+ * when nothing but the next G is to be done.
+ */
+#ifndef RT_SCHED_SWITCH_H
+#define RT_SCHED_SWITCH_H
+
+#include "sched/m.h"
+
+/* gp, which nobody else can take, is what mp runs from here on. */
+static inline void switch_begin(struct m *mp, struct p *pp, struct g *gp)
+{
+	g_status(gp, G_RUNNABLE, G_RUNNING);
+	gp->task.woken = false;
+	gp->task.home = pp->id;
+	mp->curg = gp;
+	if (rt_unlikely(gp->blocking)) /* it was moved inside its section */
+		rt_store_relaxed(&mp->blocking, 1);
+}
+
+/* The G that mp ran has left. */
+static inline void switch_end(struct m *mp)
+{
+	mp->curg = NULL;
+	if (rt_unlikely(rt_load_relaxed(&mp->blocking)))
+		rt_store_relaxed(&mp->blocking, 0);
+}
+
+/* A G has arrived on its stack: sees off the one that hopped here. */
+static inline void switch_arrive(void)
+{
+	struct m *mp = m_self();
+	struct g *left = mp->left;
+	struct p *pp;
+
+	if (!left)
+		return;
+	mp->left = NULL;
+	g_status(left, G_RUNNING, G_RUNNABLE);
+	pp = m_p(mp);
+	p_put_on(pp, &pp->runq[RUNQ_FRESH], &left->task); /* it ran */
+}
+
+/* A start gets its goroutine, or fails to. */
+static inline struct g *task_g(struct task *task, struct p *pp)
+{
+	struct start *s = (struct start *)task;
+
+	return rt_likely(!task->is_start) ? g_of(task) : s->begin(s, pp);
+}
+
+#endif
