@@ -25,6 +25,14 @@
 
 #define IDLE_M_MAX (5 * NS_PER_SEC) /* an M idle for so long ends */
 #define STEAL_PASSES 2
+#define QUICK	     (20 * NS_PER_US) /* a sleep not worth its price: wake.h */
+#define QUICK_MIN    4
+#ifdef RT_HARD
+#define LINGER_LOOKS 2
+#else
+#define LINGER_LOOKS 64 /* some 10 us */
+#endif
+#define LINGER_PAUSE 8
 
 static void end_slice(struct p *pp, int64_t now)
 {
@@ -247,6 +255,27 @@ static bool work_somewhere(void)
 	return false;
 }
 
+/* True: there is work again, and it was not worth going to sleep (wake.h). */
+static bool linger(struct m *mp)
+{
+	if (mp->quick < QUICK_MIN || !mp->spinning)
+		return false;
+	for (int i = 0; i < LINGER_LOOKS; i++) {
+		for (int k = 0; k < LINGER_PAUSE; k++)
+			cpu_relax();
+		if (work_somewhere())
+			return true;
+	}
+	mp->quick = 0;
+	return false;
+}
+
+/* mp slept from `since` on, and has pp now. */
+static void slept(struct m *mp, struct p *pp, int64_t since, bool woken)
+{
+	mp->quick = woken && pp->now - since < QUICK ? mp->quick + 1 : 0;
+}
+
 static int64_t earliest_timer(void)
 {
 	int64_t min = NEVER;
@@ -308,11 +337,14 @@ static struct task *idle_poll(struct m *mp)
 {
 	struct task_list ready = { 0 };
 	struct task *task = NULL;
+	int64_t since = clock_now();
 	struct p *pp;
+	bool woken;
 
 	poll_blocking(&ready);
 	rt_lock(&sched.lock);
 	leave_poller_locked(mp);
+	woken = mp->nextp != NULL;
 	pp = claim_locked(mp, true);
 	rt_unlock(&sched.lock);
 	if (!pp) { /* all run: they will see it within a millisecond */
@@ -323,6 +355,7 @@ static struct task *idle_poll(struct m *mp)
 		return NULL;
 	}
 	acquirep(mp, pp);
+	slept(mp, pp, since, woken);
 	pp->polled = pp->now;
 	rt_store_relaxed(&sched.polled, pp->now);
 	pp->expect_events = ready.n > 1;
@@ -361,6 +394,7 @@ static bool lie_down(struct m *mp, struct p **pp)
  * the thread should end, or the runtime stops. */
 static bool idle_sleep(struct m *mp)
 {
+	int64_t since = clock_now();
 	bool woken, halt;
 	struct p *pp;
 
@@ -371,7 +405,7 @@ static bool idle_sleep(struct m *mp)
 		spin(mp);
 		return true;
 	}
-	woken = note_sleep(&mp->note, clock_now() + IDLE_M_MAX);
+	woken = note_sleep(&mp->note, since + IDLE_M_MAX);
 	rt_lock(&sched.lock);
 	if (!woken && mp->idle) { /* else a waker is on its way */
 		struct m **at = &sched.midle;
@@ -390,8 +424,11 @@ static bool idle_sleep(struct m *mp)
 	rt_lock(&sched.lock);
 	halt = !mp->nextp; /* woken for no P: the runtime stops */
 	mp->idle = false;
-	if (!halt)
-		acquirep(mp, claim_locked(mp, false));
+	if (!halt) {
+		pp = claim_locked(mp, false);
+		acquirep(mp, pp);
+		slept(mp, pp, since, true);
+	}
 	rt_unlock(&sched.lock);
 	return !halt;
 }
@@ -455,6 +492,8 @@ static struct task *go_idle(struct m *mp, bool *ended)
 	if (m_p(mp)) {
 		struct p *pp = m_p(mp);
 
+		if (linger(mp))
+			return NULL;
 		task = give_up_p(mp, &polls);
 		if (task || look_again(mp))
 			return task;

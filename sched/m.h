@@ -72,6 +72,7 @@ struct m {
 
 	/* Its own. */
 	bool spinning;	/* looks for work; counted in sched.nspinning */
+	uint32_t quick;	/* sleeps in a row that a waker soon ended: wake.h */
 	struct rng rng;
 	struct san san;
 	void *altstack;

@@ -38,6 +38,12 @@
  * that computes after readying another so loses its credit at once, and the
  * next time somebody is woken immediately.
  *
+ * An M whose last few sleeps were all ended by a waker within QUICK, less
+ * than they cost, lingers: it goes on spinning for some 10 us before it gives
+ * up its P.  One that lingered in vain must earn it anew.  So an M that starts
+ * a goroutine every few microseconds does not pay for a wake-up each time,
+ * and one that waits for the network never spins.
+ *
  * Which M is woken: one asleep in a futex; for the last idle P the one in the
  * poller (all Ps then are busy and poll for themselves); else a new thread.
  */
