@@ -57,6 +57,7 @@ static const struct poller netpoll = {
 	.init = init,
 	.fini = fini,
 	.poll = poll_events,
+	.begin = pd_begin_start,
 	.wake = wake,
 	.forked = forked,
 	.stop = pd_stop_all,

@@ -66,7 +66,8 @@ enum {
 };
 
 struct pd {
-	rt_a64 mu;	   /* (a) fdmutex.h */
+	/* A request touches these two cache lines, and no more. */
+	_Alignas(RT_LINE) rt_a64 mu; /* (a) fdmutex.h */
 	rt_a64 seq;	   /* (a) of this owner of the slot */
 	struct dir dir[2]; /* (a) */
 	rt_a32 info;	   /* (a) */
@@ -76,20 +77,20 @@ struct pd {
 	bool drained;	   /* (r) the last read was short */
 	bool polls_out;	   /* (w) registered for writing, too */
 	rt_a32 shared;	   /* (a) PD_SHARED, found out later */
-
 	struct rt_lock lock;
-	struct g *sema[2];	/* (l) goroutines that wait for dir's lock */
-	uint32_t posts[2];	/* (l) */
-	int64_t deadline[2];	/* (l) */
-	int64_t armed[2];	/* (l) NEVER: the timer is not in a heap */
-	uint64_t tseq[2];	/* (l) */
-	struct timer timer[2];	/* armed under (l) */
+
+	int64_t deadline[2]; /* (l) */
+	int64_t armed[2];    /* (l) NEVER: the timer is not in a heap */
+	struct task start;   /* (r) armed, queued, or waiting for memory */
+	gamp_fn *fn;	     /* (r) what it runs */
+	void *arg;	     /* (r) */
+
+	struct g *sema[2];	  /* (l) goroutines that wait for dir's lock */
+	uint32_t posts[2];	  /* (l) */
+	uint64_t tseq[2];	  /* (l) */
+	struct timer timer[2];	  /* armed under (l) */
 	struct canceller wait[2]; /* (o) */
 	struct canceller turn[2]; /* (o) */
-
-	struct start start; /* (r) armed, queued, or waiting for memory */
-	gamp_fn *fn;	    /* (r) what it runs */
-	void *arg;	    /* (r) */
 };
 
 /* The slab; with the poller.  0 or -errno. */
@@ -133,6 +134,10 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);
  * caller's P or null. */
 void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
     struct task_list *l);
+
+/* The goroutine of a start, for the owner of pp to run; null: there is none
+ * to be had now, and it will be queued again. */
+struct g *pd_begin_start(struct task *task, struct p *pp);
 
 /* Starts that had no memory before. */
 void pd_retry_starts(struct p *pp, struct task_list *l);

@@ -47,15 +47,16 @@ static void starve(struct task *task)
 }
 
 /* The lock that it was armed with is given back, so that fn can read. */
-static struct g *begin_start(struct start *s, struct p *pp)
+struct g *pd_begin_start(struct task *task, struct p *pp)
 {
-	struct pd *pd = (struct pd *)((char *)s - offsetof(struct pd, start));
+	struct pd *pd =
+	    (struct pd *)((char *)task - offsetof(struct pd, start));
 	int err = 0;
 	struct g *gp =
 	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
 
 	if (!gp) {
-		starve(&s->task);
+		starve(task);
 		return NULL;
 	}
 	pd->drained = false;
@@ -70,8 +71,7 @@ void pd_wait_init(struct pd *pd)
 {
 	pd->wait[MODE_READ].fn = cancel_read;
 	pd->wait[MODE_WRITE].fn = cancel_write;
-	pd->start.task.is_start = true;
-	pd->start.begin = begin_start;
+	pd->start.is_start = true;
 }
 
 int pd_check(struct pd *pd, int mode)
@@ -158,8 +158,8 @@ int pd_wait(struct pd *pd, int mode, int64_t retry)
 void pd_start(struct pd *pd, struct p *pp, struct task_list *l)
 {
 	g_count(pp);
-	pd->start.task.woken = true;
-	task_push(l, &pd->start.task);
+	pd->start.woken = true;
+	task_push(l, &pd->start);
 }
 
 void pd_retry_starts(struct p *pp, struct task_list *l)
@@ -176,7 +176,7 @@ void pd_retry_starts(struct p *pp, struct task_list *l)
 		struct g *gp;
 
 		next = task->link;
-		gp = begin_start((struct start *)task, pp);
+		gp = pd_begin_start(task, pp);
 		(void)rt_sub_seqcst(&sched.starved, 1); /* after a new one */
 		if (!gp)
 			continue;
@@ -272,7 +272,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 		return r;
 	pd->fn = fn;
 	pd->arg = arg;
-	pd->start.task.home = m_home();
+	pd->start.home = m_home();
 	san_release(pd); /* before fn */
 	/* Not known to be drained: what is there gives no edge again. */
 	if (!pd->drained) {

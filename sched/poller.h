@@ -10,7 +10,9 @@
 
 #include <stdint.h>
 
+struct g;
 struct p;
+struct task;
 struct task_list;
 
 struct poller {
@@ -19,11 +21,18 @@ struct poller {
 	void (*fini)(void);
 
 	/*
-	 * Appends to ready the goroutines that became runnable.  delay < 0
+	 * Appends to ready the tasks that became runnable.  delay < 0
 	 * blocks, 0 polls, > 0 blocks for that many ns.  pp is the caller's P,
 	 * or null when it blocks.  Returns how many events there were.
 	 */
 	int (*poll)(struct p *pp, int64_t delay, struct task_list *ready);
+
+	/*
+	 * Tasks that are no goroutines yet (task.h): the owner of pp is about
+	 * to run one.  Its goroutine, in no queue; or null: none is to be had,
+	 * and the task will be queued again.
+	 */
+	struct g *(*begin)(struct task *task, struct p *pp);
 
 	/* Makes the blocked poll return soon.  Any thread. */
 	void (*wake)(void);

@@ -17,6 +17,7 @@
 #define RT_SCHED_SWITCH_H
 
 #include "sched/m.h"
+#include "sched/poller.h"
 
 /* gp, which nobody else can take, is what mp runs from here on. */
 static inline void switch_begin(struct m *mp, struct p *pp, struct g *gp)
@@ -55,9 +56,8 @@ static inline void switch_arrive(void)
 /* A start gets its goroutine, or fails to. */
 static inline struct g *task_g(struct task *task, struct p *pp)
 {
-	struct start *s = (struct start *)task;
-
-	return rt_likely(!task->is_start) ? g_of(task) : s->begin(s, pp);
+	return rt_likely(!task->is_start) ? g_of(task) :
+					    sched_poller->begin(task, pp);
 }
 
 #endif

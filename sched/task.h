@@ -17,22 +17,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct g;
-struct p;
-
 struct task {
 	struct task *link; /* the list it is on; owner: that list */
 	uint32_t home;	   /* the P it last ran on: its data are warm there */
 	bool woken;	   /* readied since it last ran: sorts ahead */
-	bool is_start;
-};
-
-struct start {
-	struct task task;
-	/* The owner of pp is about to run it.  Its goroutine, on which nobody
-	 * waits yet; or null: there is none to be had, and it has seen to it
-	 * that it will be queued again. */
-	struct g *(*begin)(struct start *s, struct p *pp);
+	bool is_start;	   /* the poller knows of what: poller.h, begin */
 };
 
 struct task_list {

@@ -105,8 +105,7 @@ void rt_queue_list(struct task_list *l)
 {
 	while (struct task *task = task_pop(l))
 		if (task->is_start) {
-			(void)((struct start *)task)->begin(
-			    (struct start *)task, NULL);
+			(void)pd_begin_start(task, NULL);
 		} else if (task == &w->g.task) {
 			rt_store_release(&w->ready, 1);
 			futex_wake(&w->ready, 1);

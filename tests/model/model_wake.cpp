@@ -177,7 +177,7 @@ static void poll_wake(void)
 	(void)rt_swap_seqcst(&w->event, 1);
 	futex_wake(&w->event, 1);
 }
-static const struct poller fake = { NULL, NULL, poll_events, poll_wake, NULL };
+static const struct poller fake = { NULL, NULL, poll_events, NULL, poll_wake };
 const struct poller *const sched_poller = &fake;
 
 /* Queues goroutines from..to, as a poll's result or a batch of wakes. */
