@@ -91,7 +91,6 @@ static void poll_now(struct p *pp, int64_t now)
 {
 	struct task_list ready = { 0 };
 
-	pp->polled = now;
 	rt_store_relaxed(&sched.polled, now);
 	pp->expect_events = sched_poller->poll(pp, 0, &ready) > 1;
 	take_ready(pp, &ready);
@@ -110,12 +109,10 @@ static struct task *attend(struct p *pp)
 		(void)timers_run(&pp->timers, now);
 	if (rt_load_relaxed(&pp->inbox) != 0)
 		p_read_inbox(pp);
-	if (now - pp->polled >= POLL_GAP) {
-		/* An M that sits in the poller sees events at once. */
+	/* An M that sits in the poller sees events at once. */
+	if (now - rt_load_relaxed(&sched.polled) >= POLL_GAP) {
 		if (!rt_load_relaxed(&sched.polling))
 			poll_now(pp, now);
-		else
-			pp->polled = now;
 		if (rt_load_relaxed(&sched.nglobal) > 0)
 			return sched_get_global(pp, 1);
 	}
@@ -356,7 +353,6 @@ static struct task *idle_poll(struct m *mp)
 	}
 	acquirep(mp, pp);
 	slept(mp, pp, since, woken);
-	pp->polled = pp->now;
 	rt_store_relaxed(&sched.polled, pp->now);
 	pp->expect_events = ready.n > 1;
 	if (ready.n > 1 || mp->spinning) {

@@ -31,7 +31,7 @@
 #define GLOBAL_TICK	61 /* picks between looks at the global queue */
 #define CLOCK_TICK	32 /* picks between looks at the clock */
 #define FRESH_TICK	8  /* picks between looks at the fresh ring first */
-#define POLL_GAP	(NS_PER_MS / 2) /* a busy P polls this often */
+#define POLL_GAP	(NS_PER_MS / 2) /* busy Ps poll this often */
 #define SLICE		(10 * NS_PER_MS)
 #define WAKE_CREDIT_MAX 16 /* wake.h */
 
@@ -46,7 +46,6 @@ struct p {
 	bool skip_next;	       /* runnext has had its slice */
 	bool expect_events;    /* the last poll found several */
 	int64_t now;	       /* the clock, at the last look */
-	int64_t polled;	       /* when it last looked at the network */
 	int64_t slice_start;   /* of the run of picks from runnext */
 	uint32_t slice_picks;  /* ring_picks then */
 	uint32_t gfree_n;

@@ -251,7 +251,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			w->p[i].id = (uint32_t)i;
 			w->p[i].clock_tick = CLOCK_TICK;
 			w->p[i].global_tick = GLOBAL_TICK;
-			w->p[i].now = w->p[i].polled = model_now;
+			w->p[i].now = model_now;
 			rt_store_relaxed(&w->p[i].timers.next, NEVER);
 		}
 		for (int i = PS; i-- > MS;)
