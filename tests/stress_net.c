@@ -192,8 +192,8 @@ static int64_t act(struct victim *v)
 	case ACCEPT:
 		return gamp_accept(v->fd);
 	case DIAL: {
-		char name
-		    [64]; /* the number of a closed one is free a moment later */
+		/* The number of a closed one is free a moment later. */
+		char name[64];
 
 		(void)snprintf(name, sizeof(name),
 		    "@gamp-stress-%d-%d-%" PRId64, (int)getpid(), v->lane->no,
@@ -327,8 +327,8 @@ static void close_round(struct lane *ln)
 
 	atomic_store(&ln->closed_ok, 0);
 	if (listens) {
-		char name
-		    [64]; /* the number of a closed one is free a moment later */
+		/* The number of a closed one is free a moment later. */
+		char name[64];
 
 		(void)snprintf(name, sizeof(name),
 		    "@gamp-stress-%d-%d-%" PRId64, (int)getpid(), ln->no,
