@@ -13,6 +13,7 @@
 
 #define COLOURS	     8u
 #define WARM	     64u /* free slots that always keep their memory */
+#define PREPARE	     16u /* slots between looks at the lock */
 #define COMMIT_BYTES ((size_t)16 << 20)
 #define INDEX(ref)   ((ref) & (ARENA_SLOTS_MAX - 1))
 #define CLASS(ref)   ((ref) >> ARENA_INDEX_BITS)
@@ -152,23 +153,26 @@ int arena_class(size_t size)
 	return -EINVAL;
 }
 
-/* Out of mappings is not out of memory: a stack without a guard, counted. */
-static void guard(char *slot)
+static bool guard(char *slot)
 {
-	int r = arena.madvise ? vm_guard_madvise(slot, arena.page) :
-				vm_guard_mprotect(slot, arena.page);
+	return (arena.madvise ? vm_guard_madvise(slot, arena.page) :
+				vm_guard_mprotect(slot, arena.page)) == 0;
+}
 
-	if (r == 0)
+/* Out of mappings is not out of memory: a stack without a guard, counted. */
+static void count_unguarded_locked(uint32_t n)
+{
+	if (n == 0)
 		return;
-	arena.unguarded++;
+	arena.unguarded += n;
 	if (!arena.warned)
 		rt_warn("no more guard pages (vm.max_map_count): further "
 			"stacks overflow silently");
 	arena.warned = true;
 }
 
-/* The next slot that was never used.  Its index, or -errno. */
-static int64_t fresh_locked(struct class *c)
+/* The next slot that was never used, without a guard.  Its index, or -errno. */
+static int64_t claim_locked(struct class *c)
 {
 	uint32_t i = rt_load_relaxed(&c->used);
 	int r;
@@ -184,10 +188,23 @@ static int64_t fresh_locked(struct class *c)
 			return r;
 		c->mapped += (uint32_t)n;
 	}
-	guard(class_base(c) + i * c->size);
 	arena.slots++;
 	rt_store_release(&c->used, i + 1);
 	return i;
+}
+
+static int64_t fresh_locked(struct class *c)
+{
+	int64_t i = claim_locked(c);
+
+	if (i >= 0 && !guard(class_base(c) + (size_t)i * c->size))
+		count_unguarded_locked(1);
+	return i;
+}
+
+static uint32_t warm_locked(const struct class *c)
+{
+	return c->n - (c->cold > c->busy ? c->cold : c->busy);
 }
 
 static int64_t pop_locked(struct class *c)
@@ -212,7 +229,7 @@ int arena_get(int cls, uint32_t *refs, int max)
 	if (!class_base(c))
 		i = class_map(c);
 	while (i >= 0 && n < max) {
-		if (n > 0 && c->n <= (c->cold > c->busy ? c->cold : c->busy))
+		if (n > 0 && warm_locked(c) == 0)
 			break; /* none warm: one cold at a time */
 		i = pop_locked(c);
 		if (i >= 0)
@@ -221,6 +238,54 @@ int arena_get(int cls, uint32_t *refs, int max)
 	}
 	rt_unlock(&arena.lock);
 	return n > 0 ? n : (int)i;
+}
+
+/* Up to PREPARE slots; the work is done without the lock.  The last eighth of
+ * all is left to those who ask for them, perhaps of another class. */
+static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
+{
+	uint32_t refs[PREPARE], n = 0, bare = 0;
+	int64_t i = 0;
+
+	rt_lock(&arena.lock);
+	while (n < PREPARE && warm_locked(c) + n < want &&
+	    arena.slots < arena.slots_max - arena.slots_max / 8 &&
+	    (i = claim_locked(c)) >= 0)
+		refs[n++] = cls << ARENA_INDEX_BITS | (uint32_t)i;
+	rt_unlock(&arena.lock);
+	for (uint32_t k = 0; k < n; k++) {
+		bare += !guard(class_base(c) + INDEX(refs[k]) * c->size);
+		memset(arena_ctl(refs[k]), 0, 1); /* the page fault */
+	}
+	if (n > 0)
+		arena_put(refs, (int)n);
+	rt_lock(&arena.lock);
+	count_unguarded_locked(bare);
+	rt_unlock(&arena.lock);
+	return n;
+}
+
+uint32_t arena_prepare(int cls, uint32_t want)
+{
+	struct class *c = &arena.cls[cls];
+	uint32_t done = 0, n = 1;
+
+	while (class_base(c) && done < want && n > 0) {
+		n = prepare_some(c, (uint32_t)cls, want);
+		done += n;
+	}
+	return done;
+}
+
+uint32_t arena_in_use(int cls)
+{
+	struct class *c = &arena.cls[cls];
+	uint32_t n;
+
+	rt_lock(&arena.lock);
+	n = rt_load_relaxed(&c->used) - c->n;
+	rt_unlock(&arena.lock);
+	return n;
 }
 
 void arena_put(const uint32_t *refs, int n)

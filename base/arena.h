@@ -84,6 +84,16 @@ int arena_class(size_t size);
 int arena_get(int cls, uint32_t *refs, int max);
 void arena_put(const uint32_t *refs, int n);
 
+/*
+ * Gives new slots their guard and their first page, and frees them, until
+ * `want` are warm: so that a burst of starts finds them, and need not take
+ * one page fault after the other.  At most want at a time; returns how many.
+ */
+uint32_t arena_prepare(int cls, uint32_t want);
+
+/* Slots of a class that are not free. */
+uint32_t arena_in_use(int cls);
+
 /* The number slot `ref` had reached when it was released. */
 uint64_t arena_seq(uint32_t ref);
 

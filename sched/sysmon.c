@@ -26,6 +26,8 @@
 #define REST	    (250 * NS_PER_MS) /* then memory goes back */
 #define TRIM_EVERY  (500 * NS_PER_MS) /* while Ps run */
 #define TRIM_BATCH  4096	      /* stacks */
+#define BURST	    64		      /* stacks taken in a tick */
+#define PREPARE	    256		      /* stacks, a MiB */
 
 static void poll_for_others(int64_t now)
 {
@@ -152,9 +154,25 @@ static void rest(void)
 	}
 }
 
+/*
+ * Goroutines are started in a burst: stacks are made ready meanwhile, for most
+ * of a start's time would be its page fault.  The next look is after *tick.
+ */
+static void prepare_stacks(uint32_t *seen, int64_t *tick)
+{
+	uint32_t now = arena_in_use(sched.default_class), was = *seen;
+	bool burst = now > was && (now - was) * TICK >= BURST * *tick;
+
+	if (burst)
+		(void)arena_prepare(sched.default_class, PREPARE);
+	*seen = now;
+	*tick = burst ? TICK / 8 : TICK;
+}
+
 static void *sysmon_main(void *arg)
 {
-	int64_t marked = clock_now(), now;
+	int64_t marked = clock_now(), now, tick = TICK;
+	uint32_t stacks = 0;
 	int idle = 0;
 	bool more = false;
 
@@ -162,9 +180,10 @@ static void *sysmon_main(void *arg)
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	(void)prctl(PR_SET_NAME, "gamp-sysmon");
 	while (!rt_load_acquire(&sched.halt)) {
-		if (note_sleep(&sched.sysmon_note, clock_now() + TICK))
+		if (note_sleep(&sched.sysmon_note, clock_now() + tick))
 			note_clear(&sched.sysmon_note);
 		now = clock_now();
+		prepare_stacks(&stacks, &tick);
 		if (rt_load_relaxed(&sched.npidle) < sched.nprocs) {
 			idle = 0;
 			look(now);

@@ -93,6 +93,30 @@ static void more_slots_than_allowed_are_eagain(void **state)
 	arena_fini();
 }
 
+static void prepared_slots_are_free_and_guarded(void **state)
+{
+	struct arena_stats s;
+	uint32_t r[40];
+
+	(void)state;
+	arena_up(80, ARENA_GUARD_AUTO);
+	assert_int_equal(arena_prepare(1, 20), 0); /* none was used yet */
+	assert_int_equal(arena_get(1, r, 1), 1);
+	assert_int_equal(arena_prepare(1, 20), 20);
+	assert_int_equal(arena_prepare(1, 20), 0);
+	assert_int_equal(arena_in_use(1), 1);
+	assert_int_equal(arena_get(1, r + 1, 39), 20);
+	assert_int_equal(arena_in_use(1), 21);
+	for (int i = 0; i < 21; i++)
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(r[i], r[k]);
+	assert_int_equal(arena_prepare(1, 80), 70 - 21); /* an eighth less */
+	arena_stats(&s);
+	assert_int_equal(s.slots, 70);
+	assert_int_equal(s.unguarded, 0);
+	arena_fini();
+}
+
 static void any_ref_may_be_asked_for(void **state)
 {
 	uint32_t r;
@@ -346,6 +370,7 @@ int main(void)
 		TEST(a_size_takes_the_smallest_class_that_holds_it),
 		TEST(the_last_slot_put_is_the_first_got),
 		TEST(more_slots_than_allowed_are_eagain),
+		TEST(prepared_slots_are_free_and_guarded),
 		TEST(any_ref_may_be_asked_for),
 		TEST(trimmed_slots_read_zero_and_keep_their_number),
 		TEST(slots_used_since_the_mark_are_not_trimmed),
