@@ -13,7 +13,7 @@
 
 #define COLOURS	     8u
 #define WARM	     64u /* free slots that always keep their memory */
-#define PREPARE	     16u /* slots between looks at the lock */
+#define PREPARE_STEP 16u /* slots between looks at the lock */
 #define COMMIT_BYTES ((size_t)16 << 20)
 #define INDEX(ref)   ((ref) & (ARENA_SLOTS_MAX - 1))
 #define CLASS(ref)   ((ref) >> ARENA_INDEX_BITS)
@@ -240,15 +240,17 @@ int arena_get(int cls, uint32_t *refs, int max)
 	return n > 0 ? n : (int)i;
 }
 
-/* Up to PREPARE slots; the work is done without the lock.  The last eighth of
- * all is left to those who ask for them, perhaps of another class. */
+/*
+ * One step's slots; the work is done without the lock.  The last eighth of all
+ * is left to those who ask for them, perhaps of another class.
+ */
 static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
 {
-	uint32_t refs[PREPARE], n = 0, bare = 0;
+	uint32_t refs[PREPARE_STEP], n = 0, bare = 0;
 	int64_t i = 0;
 
 	rt_lock(&arena.lock);
-	while (n < PREPARE && warm_locked(c) + n < want &&
+	while (n < PREPARE_STEP && warm_locked(c) + n < want &&
 	    arena.slots < arena.slots_max - arena.slots_max / 8 &&
 	    (i = claim_locked(c)) >= 0)
 		refs[n++] = cls << ARENA_INDEX_BITS | (uint32_t)i;

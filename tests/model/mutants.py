@@ -64,19 +64,18 @@ MUTANTS = [
      "\t\tuint32_t ha = rt_load_acquire(&a->head);", "p", "empty",
      "uintptr_t next = rt_load_acquire(&pp->runnext);", ";"),
     ("p: the inbox is taken by a store", "sched/p.c",
-     "gp = (struct g *)rt_swap_acqrel(&pp->inbox, 0);",
-     "gp = (struct g *)rt_load_acquire(&pp->inbox),\n"
+     "task = (struct task *)rt_swap_acqrel(&pp->inbox, 0);",
+     "task = (struct task *)rt_load_acquire(&pp->inbox),\n"
      "\t\trt_store_release(&pp->inbox, 0);", "p", "send"),
     ("p: the inbox is filled by a store", "sched/p.c",
-     "while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)gp));",
-     "while (rt_store_release(&pp->inbox, (uintptr_t)gp), false);",
+     "while (!rt_cas_acqrel(&pp->inbox, &top, (uintptr_t)task));",
+     "while (rt_store_release(&pp->inbox, (uintptr_t)task), false);",
      "p", "send"),
     ("p: runnext is taken by a store", "sched/p.h",
-     "gp = (struct g *)rt_swap_acqrel(&pp->runnext, 0);",
-     "gp = (struct g *)rt_load_acquire(&pp->runnext);\n"
-     "\trt_store_release(&pp->runnext, 0);", "p"),
+     "task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);",
+     "rt_store_release(&pp->runnext, 0);", "p"),
     ("p: a kick forgets the old one", "sched/p.c",
-     "if (gp)\n\t\tp_put(pp, gp);", ";", "p"),
+     "if (old)\n\t\tp_put(pp, (struct task *)old);", ";", "p"),
 
     ("dir: F1 removed", "netpoll/dir.c",
      "rt_fence_seqcst(); /* F1, pairs with F2 */", ";", "dir", "read, close"),
