@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,7 @@ void pause_a_little(void)
 	if (gamp_self() && !gamp_cancelled())
 		(void)gamp_sleep(50 * GAMP_MICROSECOND);
 	else
-		(void)usleep(50); /* AWAIT has a limit */
+		(void)sched_yield();
 }
 
 /* A look from outside, at a field that nobody shares. */

@@ -16,6 +16,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@
 #include <gamp/gamp.h>
 
 #include "base/arena.h"
+#include "tests/fault_plan.h"
 #include "tests/test.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -46,107 +48,6 @@
 
 #define LIMIT (10 * GAMP_SECOND)
 #define MIB   ((long)1 << 20)
-
-/* The plan. */
-
-#define CALLS(X)                                                              \
-	X(mmap)                                                               \
-	X(mprotect)                                                           \
-	X(madvise) X(pthread_create) X(epoll_create1) X(eventfd) X(epoll_ctl) \
-	    X(aligned_alloc)
-
-enum call {
-#define X(name) CALL_##name,
-	CALLS(X)
-#undef X
-	    CALL_COUNT
-};
-
-static struct {
-	atomic_int seen;     /* calls since the plan was made */
-	atomic_int hit;      /* of these, made to fail */
-	atomic_int from, to; /* fail calls from..to, counted from 1 */
-	atomic_int err;
-} plans[CALL_COUNT];
-
-static void plan(enum call c, int from, int to, int err)
-{
-	atomic_store(&plans[c].from, 0);
-	atomic_store(&plans[c].to, to);
-	atomic_store(&plans[c].err, err);
-	atomic_store(&plans[c].hit, 0);
-	atomic_store(&plans[c].seen, 0);
-	atomic_store(&plans[c].from, from);
-}
-
-static void plan_none(void)
-{
-	for (int c = 0; c < CALL_COUNT; c++)
-		plan((enum call)c, 0, 0, 0);
-}
-
-static int fails(enum call c)
-{
-	int n = atomic_fetch_add(&plans[c].seen, 1) + 1;
-	int from = atomic_load(&plans[c].from);
-
-	if (from == 0 || n < from || n > atomic_load(&plans[c].to))
-		return 0;
-	atomic_fetch_add(&plans[c].hit, 1);
-	return atomic_load(&plans[c].err);
-}
-
-#define WRAP_INT(name, params, args)               \
-	int __real_##name params;                  \
-	int __wrap_##name params;                  \
-	int __wrap_##name params                   \
-	{                                          \
-		int e = fails(CALL_##name);        \
-                                                   \
-		if (!e)                            \
-			return __real_##name args; \
-		errno = e;                         \
-		return -1;                         \
-	}
-
-WRAP_INT(mprotect, (void *p, size_t n, int prot), (p, n, prot))
-WRAP_INT(madvise, (void *p, size_t n, int advice), (p, n, advice))
-WRAP_INT(epoll_create1, (int flags), (flags))
-WRAP_INT(eventfd, (unsigned n, int flags), (n, flags))
-WRAP_INT(epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev),
-    (ep, op, fd, ev))
-
-void *__real_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
-void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at);
-void *__wrap_mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
-{
-	int e = fails(CALL_mmap);
-
-	if (!e)
-		return __real_mmap(p, n, prot, flags, fd, at);
-	errno = e;
-	return MAP_FAILED;
-}
-
-void *__real_aligned_alloc(size_t align, size_t n);
-void *__wrap_aligned_alloc(size_t align, size_t n);
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-	return fails(CALL_aligned_alloc) ? NULL
-					 : __real_aligned_alloc(align, n);
-}
-
-int __real_pthread_create(
-    pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(
-    pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg);
-int __wrap_pthread_create(
-    pthread_t *t, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
-{
-	int e = fails(CALL_pthread_create);
-
-	return e ? e : __real_pthread_create(t, a, fn, arg);
-}
 
 /* What a process holds. */
 
@@ -207,19 +108,6 @@ static long rss(void)
 	return field(1) * sysconf(_SC_PAGESIZE);
 }
 
-/* One step of a loop that waits for a state. */
-static void nap(long ns)
-{
-	struct timespec ts = { .tv_nsec = ns };
-
-	(void)nanosleep(&ts, NULL); /* the loop has a limit */
-}
-
-static void pause_ms(void)
-{
-	nap(1000000);
-}
-
 /* A joined thread leaves /proc a moment later. */
 static void assert_nothing_left(const struct held *before)
 {
@@ -227,7 +115,7 @@ static void assert_nothing_left(const struct held *before)
 	struct held now = look();
 
 	while (now.tasks > before->tasks && gamp_now() < end) {
-		pause_ms();
+		sched_yield();
 		now = look();
 	}
 	assert_int_equal(now.fds, before->fds);
@@ -244,7 +132,7 @@ static void assert_nothing_left(const struct held *before)
 		int64_t end_ = gamp_now() + LIMIT;   \
                                                      \
 		while (!(cond) && gamp_now() < end_) \
-			pause_ms();                  \
+			sched_yield();               \
 		assert_true(cond);                   \
 	} while (0)
 
@@ -355,7 +243,7 @@ static int child_status(void (*fn)(void), char *said, size_t size)
 		int64_t end_ = gamp_now() + 2 * LIMIT; \
                                                        \
 		while (!(c) && gamp_now() < end_)      \
-			pause_ms();                    \
+			sched_yield();                 \
 		NEED(c);                               \
 	} while (0)
 
@@ -493,7 +381,7 @@ static void as_many_as_allowed_and_no_more(void **state)
 
 			while ((id[i] = gamp_go(parked, NULL)) == -EAGAIN &&
 			       gamp_now() < end)
-				pause_ms();
+				sched_yield();
 			assert_true(id[i] > 0);
 		}
 		if (n == 100)
@@ -512,7 +400,7 @@ static void block(void *arg)
 {
 	(void)arg;
 	gamp_enter_blocking();
-	nap(3000000);
+	(void)poll(NULL, 0, 3); /* blocks the thread: that is the test */
 	gamp_leave_blocking();
 	add_one(NULL);
 }

@@ -7,8 +7,8 @@
  * A thread of the model is a thread of the runtime; its M, if it has one, is
  * model_m[thread].
  */
-#ifndef RT_TESTS_MODEL_SCHED_H
-#define RT_TESTS_MODEL_SCHED_H
+#ifndef RT_TESTS_MODEL_MODEL_SCHED_H
+#define RT_TESTS_MODEL_MODEL_SCHED_H
 
 #include "tests/model/model.h"
 
