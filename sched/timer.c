@@ -127,48 +127,36 @@ static struct timers *lock_heap(struct timer *t)
 	}
 }
 
+/* Takes t out of h, which is locked, if it is still the caller's. */
+static bool stop_and_unlock(struct timers *h, struct timer *t, bool ours)
+{
+	if (ours) {
+		remove_locked(h, t);
+		publish(h);
+	}
+	rt_unlock(&h->lock);
+	return ours;
+}
+
 bool timer_stop(struct timer *t)
 {
 	struct timers *h = lock_heap(t);
 
-	if (!h)
-		return false;
-	remove_locked(h, t);
-	publish(h);
-	rt_unlock(&h->lock);
-	return true;
+	return h && stop_and_unlock(h, t, true);
 }
 
 bool timer_stop_seq(struct timer *t, uint64_t seq)
 {
 	struct timers *h = lock_heap(t);
-	bool ours;
 
-	if (!h)
-		return false;
-	ours = t->seq == seq;
-	if (ours) {
-		remove_locked(h, t);
-		publish(h);
-	}
-	rt_unlock(&h->lock);
-	return ours;
+	return h && stop_and_unlock(h, t, t->seq == seq);
 }
 
 bool timer_stop_fn(struct timer *t, timer_fn fn)
 {
 	struct timers *h = lock_heap(t);
-	bool ours;
 
-	if (!h)
-		return false;
-	ours = t->fn == fn;
-	if (ours) {
-		remove_locked(h, t);
-		publish(h);
-	}
-	rt_unlock(&h->lock);
-	return ours;
+	return h && stop_and_unlock(h, t, t->fn == fn);
 }
 
 bool timer_reset(struct timer *t, int64_t when, uint64_t seq)
