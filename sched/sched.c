@@ -96,6 +96,16 @@ void sched_put_global(struct task_list *batch)
 }
 
 /* One to run, and a fair share of the rest for pp's rings. */
+/* The woken come first, but for every FRESH_TICK-th, as in a P's rings: more
+ * woken than the Ps get done must not keep the others out for ever. */
+static struct task *global_pop_locked(void)
+{
+	int first = sched.global_pops++ % FRESH_TICK ? RUNQ_WOKEN : RUNQ_FRESH;
+	struct task *task = task_pop(&sched.global[first]);
+
+	return task ? task : task_pop(&sched.global[!first]);
+}
+
 struct task *sched_get_global_locked(struct p *pp, uint32_t max)
 {
 	uint32_t all = nglobal_locked(), n = all / sched.nprocs + 1;
@@ -106,9 +116,7 @@ struct task *sched_get_global_locked(struct p *pp, uint32_t max)
 	if (n > max)
 		n = max;
 	for (; n > 0; n--) {
-		task = task_pop(&sched.global[RUNQ_WOKEN]);
-		if (!task)
-			task = task_pop(&sched.global[RUNQ_FRESH]);
+		task = global_pop_locked();
 		if (!first)
 			first = task;
 		else if (!runq_put(&pp->runq[task->woken ? RUNQ_WOKEN :

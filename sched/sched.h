@@ -58,6 +58,7 @@ struct sched {
 	bool unserved;	  /* a P was left idle for want of a thread: wake.h */
 	struct m *allm, *deadm;
 	struct task_list global[RUNQ_COUNT];
+	uint32_t global_pops;
 
 	struct note sysmon_note, stop_note;
 	pthread_t sysmon_thread;

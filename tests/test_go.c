@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -487,6 +488,32 @@ static void a_chain_through_runnext_does_not_starve_others(void **state)
 	run(chain_main, NULL, &o);
 }
 
+/* Always woken, never done: more of them than the Ps' rings hold. */
+static void churn(void *arg)
+{
+	(void)arg;
+	while (gamp_sleep(1) == 0)
+		;
+}
+
+static void woken_goroutines_do_not_keep_others_out(void **state)
+{
+	struct gamp_options o = { .maxprocs = 1 };
+
+	(void)state;
+	for (int procs = 1; procs <= 2; procs++) {
+		o.maxprocs = procs;
+		atomic_store(&go_on, false);
+		assert_int_equal(gamp_start(&o), 0);
+		for (int i = 0; i < 1000; i++)
+			assert_true(gamp_go(churn, NULL) > 0);
+		assert_true(gamp_go(end_chain, NULL) > 0);
+		while (!atomic_load(&go_on))
+			(void)sched_yield();
+		assert_int_equal(gamp_stop(0), 0);
+	}
+}
+
 static int in_child(void)
 {
 	return gamp_go(add_one, NULL) == -ESRCH && gamp_self() == 0 &&
@@ -553,6 +580,7 @@ int main(void)
 		TEST(a_blocking_section_does_not_hold_the_p),
 		TEST(sysmon_takes_the_p_of_a_blocked_thread),
 		TEST(a_chain_through_runnext_does_not_starve_others),
+		TEST(woken_goroutines_do_not_keep_others_out),
 		TEST(a_forked_child_gets_errors_and_the_parent_goes_on),
 		TEST(a_timer_does_not_wait_for_a_busy_p),
 	};
