@@ -12,6 +12,7 @@
 #include "sched/cancel.h"
 #include "sched/sched.h"
 #include "sched/sleep.h"
+#include "sched/solo.h"
 
 static int64_t start(int cls, const char *name, gamp_fn *fn, void *arg)
 {
@@ -116,7 +117,8 @@ int gamp_cancel(int64_t id)
 
 	if (!entry_begin())
 		return -ESRCH;
-	(void)m_enter();
+	if (!m_enter())
+		solo_break();
 	r = cancel_id(id);
 	m_exit();
 	entry_end();

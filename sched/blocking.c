@@ -5,6 +5,7 @@
 #include <gamp/go.h>
 
 #include "base/fatal.h"
+#include "base/membar.h"
 #include "sched/sched.h"
 #include "sched/wake.h"
 
@@ -17,7 +18,7 @@ bool retake_locked(struct p *pp)
 		return false; /* spares the barrier */
 	flags = rt_load_relaxed(&mp->flags);
 	rt_store_relaxed(&mp->flags, flags | M_DETACHED); /* I1 */
-	m_membarrier();					  /* pairs with E1 */
+	membar_heavy();					  /* pairs with E1 */
 	if (rt_load_acquire(&mp->in_runtime)) {
 		rt_store_relaxed(&mp->flags, flags);
 		return false;
@@ -77,7 +78,7 @@ static struct m *reattach(struct m *mp)
 
 struct m *m_enter_slow(struct m *mp)
 {
-	for (;;) {
+	while (mp->curg) {
 		uint32_t flags;
 
 		if (sched.fence_mode)
@@ -95,9 +96,10 @@ struct m *m_enter_slow(struct m *mp)
 				mp = m_self();
 			}
 		} else {
-			return mp;
+			break;
 		}
 	}
+	return mp; /* g0 has a P for as long as it calls out */
 }
 
 static void give_up(struct m *mp)

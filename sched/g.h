@@ -38,6 +38,7 @@
 #include "base/san.h"
 #include "sched/task.h"
 #include "sched/timer.h"
+#include "sched/wait.h"
 
 struct m;
 struct p;
@@ -45,7 +46,23 @@ struct g;
 
 enum g_status { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
 
-enum rt_why { WHY_NONE, WHY_SLEEP, WHY_READ, WHY_WRITE, WHY_FD_LOCK };
+enum rt_why {
+	WHY_NONE,
+	WHY_SLEEP,
+	WHY_READ,
+	WHY_WRITE,
+	WHY_FD_LOCK,
+	WHY_SEND,
+	WHY_RECV,
+	WHY_SELECT,
+	WHY_MUTEX,
+	WHY_RWMUTEX,
+	WHY_COND,
+	WHY_SEM,
+	WHY_WAITGROUP,
+	WHY_BARRIER,
+	WHY_GROUP,
+};
 
 /* How to get a parked goroutine out of what it waits on; see cancel.h. */
 struct canceller {
@@ -71,7 +88,13 @@ struct g {
 	void *arg;
 	const char *name;
 	int64_t parent;
-	/* For sleeps and pauses. */
+	void (*leaving)(struct g *gp); /* or null: runs as it exits */
+	void *defers;		       /* runtime/defer.c */
+	void *locals;		       /* runtime/local.c */
+	void *slots[2];		       /* the program's */
+	/* For channels, sync objects, select. */
+	struct wait wait;
+	/* For sleeps, pauses, deadlines of waits. */
 	struct timer timer;
 	struct canceller sleep;
 #if defined(RT_ASAN) || defined(RT_TSAN)

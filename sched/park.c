@@ -45,13 +45,16 @@ void m_leave_detached(struct m *mp)
 
 void rt_park(rt_commit_fn commit, void *arg, enum rt_why why)
 {
+	if (hard_chance(8)) /* let what we wait for come first */
+		rt_yield();
+	rt_park_now(commit, arg, why);
+}
+
+void rt_park_now(rt_commit_fn commit, void *arg, enum rt_why why)
+{
 	struct m *mp = m_self();
 	struct g *gp = mp->curg;
 
-	if (hard_chance(8)) { /* let what we wait for come first */
-		rt_yield();
-		mp = m_self();
-	}
 	mp->commit = commit;
 	mp->commit_arg = arg;
 	gp->why = (uint8_t)why;

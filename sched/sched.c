@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/fatal.h"
+#include "base/membar.h"
 #include "sched/cancel.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
+#include "sched/solo.h"
 #include "sched/wake.h"
 
 #define TIMERS_MAX (1u << 24) /* of all Ps: 256 MiB of addresses */
@@ -244,12 +246,15 @@ int sched_start(const struct sched_options *opt)
 	for (uint32_t i = opt->nprocs; i-- > 0;)
 		pidle_put_locked(&sched.ps[i]);
 	rt_unlock(&sched.lock);
+	if (opt->nprocs == 1)
+		solo_start();
 	r = start_threads();
 	if (r < 0)
 		goto fini_poller;
 	rt_store_release(&sched.running, 1);
 	return 0;
 fini_poller:
+	solo_stop();
 	sched_poller->fini();
 fini_ps:
 	ps_fini();
@@ -290,7 +295,8 @@ int sched_drain(int64_t deadline)
 
 	rt_store_relaxed(&sched.stopping, 1);
 	rt_fence_seqcst();
-	m_membarrier(); /* who starts one now sees it, or we see the one */
+	solo_stop(); /* this thread cancels */
+	membar_heavy(); /* who starts one now sees it, or we see the one */
 	sched_poller->stop();
 	cancel_all();
 	for (;;) {

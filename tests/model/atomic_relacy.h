@@ -110,6 +110,15 @@ struct rt_a32 : rt_model_atomic<uint32_t> {
 };
 struct rt_a64 : rt_model_atomic<uint64_t> {
 };
+/* A global that no thread writes while the model runs. */
+struct rt_model_always {
+	struct {
+		template <class M> uint32_t load(M, const rl::debug_info &)
+		{
+			return 1;
+		}
+	} v;
+};
 struct rt_atime : rt_model_atomic<int64_t> {
 };
 struct rt_aptr : rt_model_atomic<uintptr_t> {
@@ -150,6 +159,26 @@ struct rt_aptr : rt_model_atomic<uintptr_t> {
 #define rt_likely(x)   (x)
 #define rt_unlikely(x) (x)
 #define RT_LINE	       64
+
+/* One instruction, or a locked one: model_lock.cpp says otherwise. */
+#ifndef RT_MODEL_LOCAL
+#define rt_cas_local(p, old, to) rt_model_cas(p, old, to)
+inline bool rt_model_cas(rt_a32 *p, uint32_t old, uint32_t to)
+{
+	return rt_cas_acqrel(p, &old, to);
+}
+#endif
+
+/* base/membar.h: two fences, unless a model has its own. */
+#define RT_BASE_MEMBAR_H
+#ifndef RT_MODEL_HEAVY
+inline void membar_heavy(void) { rt_fence_seqcst(); }
+#else
+void membar_heavy(void);
+#endif
+inline void membar_light(void) { rt_fence_seqcst(); }
+inline void membar_init(void) {}
+static rt_model_always membar_works;
 
 /* base/fatal.h: a failure stops the iteration and prints how it came. */
 #define RT_BASE_FATAL_H

@@ -201,11 +201,11 @@ MUTANTS = [
     ("retake: in_runtime is not read again", "sched/blocking.c",
      "if (rt_load_acquire(&mp->in_runtime)) {", "if (false) {", "retake"),
     ("retake: no membarrier", "sched/blocking.c",
-     "m_membarrier();", ";", "retake"),
+     "membar_heavy();", ";", "retake"),
     ("retake: the flag after the membarrier", "sched/blocking.c",
      "rt_store_relaxed(&mp->flags, flags | M_DETACHED); /* I1 */\n"
-     "\tm_membarrier();",
-     "m_membarrier();\n"
+     "\tmembar_heavy();",
+     "membar_heavy();\n"
      "\trt_store_relaxed(&mp->flags, flags | M_DETACHED);", "retake"),
     ("retake: the second look is relaxed", "sched/blocking.c",
      "if (rt_load_acquire(&mp->in_runtime)) {",
