@@ -233,6 +233,17 @@ void pd_end(struct pd *pd)
 		destroy(pd);
 }
 
+int pd_poll_out(struct pd *pd)
+{
+	int r = 0;
+
+	if (!pd->polls_out)
+		r = backend->more(pd->sysfd, pd_handle(pd));
+	if (r == 0)
+		pd->polls_out = true;
+	return r;
+}
+
 struct turn {
 	struct pd *pd;
 	int mode;

@@ -16,7 +16,9 @@
 #include "tests/model/model_sched.h"
 
 #include "sched/cancel.c"
-void wait_cancel(struct g *) {} /* nobody waits by wait.h */
+/* Nobody waits by wait.h. */
+void wait_cancel(struct g *) {}
+bool wait_poke(struct g *, uint64_t) { return false; }
 #include "netpoll/dir.c"
 #undef CLOSED
 #include "netpoll/fdmutex.c"
