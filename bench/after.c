@@ -8,7 +8,9 @@
  * (stop+reset; both), alone and beside 10,000 others?  Reading the clock is
  * part of it: Go's calls take a distance and read it themselves.
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/after.go, tokio/src/after.rs.
+ * Tokio.  With one P Go 1.19 takes 280 to 560 ns to start and stop, 60 to
+ * 75 to reset, 91 to 107 to stop and reset; Tokio 1.24 190 to 270 and 41 to
+ * 61.  Twins: go/after.go, tokio/src/after.rs.
  */
 #include "bench/bench.h"
 

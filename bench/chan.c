@@ -7,7 +7,9 @@
  * one direction (ChanStream; an operation is one number), without capacity,
  * with 100, and with 100 between eight senders and eight receivers?
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/chan.go, tokio/src/chan.rs.
+ * Tokio.  With one P Go 1.19 takes 400 to 630 ns for a round trip, 200 to
+ * 340 and 59 to 99 in the streams; Tokio 1.24 350 to 490, 300 to 410, 94 to
+ * 130 (8:8: 370).  Twins: go/chan.go, tokio/src/chan.rs.
  */
 #include <stdatomic.h>
 

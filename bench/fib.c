@@ -8,7 +8,9 @@
  * channel of capacity 1 made for it (Fib/chan) or by a wait group (Fib/wg).
  * An operation is one goroutine.
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/fib.go, tokio/src/fib.rs.
+ * Tokio.  With one P Go 1.19 takes 1.3 to 1.5 us, by a wait group 1.5 to
+ * 2.0; Tokio 1.24 0.5 to 0.7, 0.4 to 0.5.  Twins: go/fib.go,
+ * tokio/src/fib.rs.
  */
 #include "bench/bench.h"
 

@@ -7,7 +7,8 @@
  * An operation is one hop.  Nothing can run at once here, and with 10,000
  * each goroutine has gone cold when its turn comes.
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/ring.go, tokio/src/ring.rs.
+ * Tokio.  With one P Go 1.19 takes 220 to 370 ns, with 10,000 610 to 900;
+ * Tokio 1.24 180 to 230, 260 to 330.  Twins: go/ring.go, tokio/src/ring.rs.
  */
 #include "bench/bench.h"
 

@@ -10,7 +10,10 @@
  * (TryRecv)?  Go compiles a select of one receive and a default to the like
  * of gamp_chan_tryrecv: it stands beside both rows.
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/select.go, tokio/src/select.rs.
+ * Tokio.  With one P Go 1.19 takes 600 to 970 ns for a round trip, 67 to
+ * 105 for two receives and a default, 5 to 9 for one; Tokio 1.24 500 to 800,
+ * 87 to 110, 43 to 64 (a try 4 to 7).  Twins: go/select.go,
+ * tokio/src/select.rs.
  */
 #include <errno.h>
 

@@ -8,7 +8,8 @@
  * one goroutine; ms is the whole tree.  One tree comes before those that
  * count.
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/skynet.go, tokio/src/skynet.rs.
+ * Tokio.  With one P Go 1.19 takes 1.3 to 1.9 s of processor time, Tokio
+ * 1.24 0.5 to 0.7 s.  Twins: go/skynet.go, tokio/src/skynet.rs.
  */
 #include "bench/bench.h"
 

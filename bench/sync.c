@@ -7,7 +7,9 @@
  * trip between two goroutines cost that wake each other by a condition each,
  * under one mutex (CondRound)?
  * Bar: half of Go's time with one P; with two 0.8 of the better of Go and
- * Tokio.  Twins: go/sync.go, tokio/src/sync.rs.
+ * Tokio.  With one P Go 1.19 takes 16 to 23 ns, 380 to 610 for a round
+ * trip; Tokio 1.24 52 to 69, 280 to 360.  Twins: go/sync.go,
+ * tokio/src/sync.rs.
  */
 #include "bench/bench.h"
 

@@ -44,6 +44,7 @@
 #include "netpoll/fdmutex.h"
 #include "sched/g.h"
 #include "sched/timer.h"
+#include "sched/waitq.h"
 
 #define PD_SLOT_BITS 24
 #define PD_SLOTS_MAX (1u << 22)
@@ -85,13 +86,12 @@ struct pd {
 	gamp_fn *fn;	     /* (r) what it runs */
 	void *arg;	     /* (r) */
 
-	struct g *sema[2];	  /* (l) goroutines that wait for dir's lock */
+	struct waitq turns[2];	  /* (l) who waits for dir's lock */
 	uint32_t posts[2];	  /* (l) */
 	uint64_t tseq[2];	  /* (l) */
 	struct timer timer[2];	  /* armed under (l) */
 	rt_a64 poke[2];	  /* (r), (w): the wait of the select there */
 	struct canceller wait[2]; /* (o) */
-	struct canceller turn[2]; /* (o) */
 };
 
 /* The slab; with the poller.  0 or -errno. */

@@ -7,12 +7,8 @@
 #include "runtime/chan.h"
 #include "sched/m.h"
 
-#define CHAN_ALIGN 64 /* a value in the buffer is aligned as malloc aligns */
-
 struct gamp_chan *gamp_chan_new(size_t elem_size, size_t capacity)
 {
-	size_t head = (sizeof(struct gamp_chan) + CHAN_ALIGN - 1) &
-	    ~(size_t)(CHAN_ALIGN - 1);
 	struct gamp_chan *ch;
 	size_t bytes;
 
@@ -20,19 +16,20 @@ struct gamp_chan *gamp_chan_new(size_t elem_size, size_t capacity)
 	    __builtin_mul_overflow(elem_size, capacity, &bytes) ||
 	    bytes > SIZE_MAX / 4)
 		return NULL;
-	bytes = (head + bytes + CHAN_ALIGN - 1) & ~(size_t)(CHAN_ALIGN - 1);
-	ch = aligned_alloc(CHAN_ALIGN, bytes);
+	ch = malloc(sizeof(*ch) + bytes);
 	if (!ch)
 		return NULL;
 	memset(ch, 0, sizeof(*ch));
 	ch->size = elem_size;
 	ch->cap = capacity;
-	ch->buf = (char *)ch + head;
-	chan_publish(ch);
+	ch->buf = (char *)(ch + 1);
+	chan_publish(ch, false);
 	return ch;
 }
 
-static struct m *enter(void)
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+ALWAYS_INLINE struct m *enter(void)
 {
 	struct m *mp = m_enter();
 
@@ -117,8 +114,8 @@ static void release(void *ch)
 }
 
 /* Under the guard, which is gone afterwards. */
-static int wait_in(struct m *mp, struct gamp_chan *ch, struct waitq *q,
-    void *elem, int64_t deadline)
+static __attribute__((noinline)) int wait_in(struct m *mp,
+    struct gamp_chan *ch, struct waitq *q, void *elem, int64_t deadline)
 {
 	struct wait own, *w = wait_self(mp, &own);
 	struct sudog s = { .wait = w, .elem = elem };
@@ -148,14 +145,33 @@ static int may_wait(struct m *mp, int64_t deadline)
 	return 0;
 }
 
-static int send_until(
+/* Under the guard, which is gone afterwards: what met a waiter, a closed
+ * channel, or nobody and no room (-EAGAIN). */
+static __attribute__((noinline)) int finish(struct m *mp,
+    struct gamp_chan *ch, struct waitq *q, void *elem, int64_t deadline,
+    int r, struct wait *peer)
+{
+	if (r == -EAGAIN) {
+		r = may_wait(mp, deadline);
+		if (r == 0)
+			return wait_in(mp, ch, q, elem, deadline);
+	}
+	chan_exit(ch);
+	if (peer)
+		wait_wake(peer);
+	return r;
+}
+
+/* What met nobody, in the middle of the buffer, is done in here. */
+ALWAYS_INLINE int send_until(
     struct gamp_chan *ch, const void *elem, int64_t deadline)
 {
 	struct wait *peer;
 	struct m *mp;
+	uint64_t n;
 	int r;
 
-	if (!ch || (!elem && ch->size > 0))
+	if (rt_unlikely(!ch || (!elem && ch->size > 0)))
 		return -EINVAL;
 	mp = enter();
 	if (mp && mp->curg && rt_unlikely(g_cancelled(mp->curg))) {
@@ -163,30 +179,27 @@ static int send_until(
 		return -ECANCELED;
 	}
 	guard_enter(&ch->guard);
+	n = rt_load_relaxed(&ch->count);
 	r = chan_send_now(ch, elem, guard_is_solo(&ch->guard), &peer);
-	if (rt_likely(r != -EAGAIN)) {
-		chan_exit(ch);
-		if (peer)
-			wait_wake(peer);
-	} else {
-		r = may_wait(mp, deadline);
-		if (r == 0)
-			r = wait_in(
-			    mp, ch, &ch->sendq, (void *)elem, deadline);
-		else
-			chan_exit(ch);
+	if (rt_likely(chan_is_between(ch, n))) {
+		guard_exit(&ch->guard);
+		m_leave(mp);
+		return r;
 	}
+	r = finish(mp, ch, &ch->sendq, (void *)elem, deadline, r, peer);
 	m_exit();
 	return r;
 }
 
-static int recv_until(struct gamp_chan *ch, void *elem, int64_t deadline)
+ALWAYS_INLINE int recv_until(
+    struct gamp_chan *ch, void *elem, int64_t deadline)
 {
 	struct wait *peer;
 	struct m *mp;
+	uint64_t n;
 	int r;
 
-	if (!ch)
+	if (rt_unlikely(!ch))
 		return -EINVAL;
 	mp = enter();
 	if (mp && mp->curg && rt_unlikely(g_cancelled(mp->curg))) {
@@ -194,18 +207,14 @@ static int recv_until(struct gamp_chan *ch, void *elem, int64_t deadline)
 		return -ECANCELED;
 	}
 	guard_enter(&ch->guard);
+	n = rt_load_relaxed(&ch->count);
 	r = chan_recv_now(ch, elem, guard_is_solo(&ch->guard), &peer);
-	if (rt_likely(r != -EAGAIN)) {
-		chan_exit(ch);
-		if (peer)
-			wait_wake(peer);
-	} else {
-		r = may_wait(mp, deadline);
-		if (r == 0)
-			r = wait_in(mp, ch, &ch->recvq, elem, deadline);
-		else
-			chan_exit(ch);
+	if (rt_likely(chan_is_between(ch, n))) {
+		guard_exit(&ch->guard);
+		m_leave(mp);
+		return r;
 	}
+	r = finish(mp, ch, &ch->recvq, elem, deadline, r, peer);
 	m_exit();
 	return r;
 }

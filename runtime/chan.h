@@ -4,9 +4,9 @@
  *
  * Everything is under the guard, but for `state`: what could be done without
  * waiting, in one word, so that who only tries need not enter to be told no.
- * It is stored by every exit from the guard that changed it.  What a load of
- * it says was true at one moment (a value or a close that came before that
- * moment is seen), which is all that a try may promise.
+ * It is stored by every exit from the guard that changed it.  A "no" was true
+ * at one moment (a value or a close that came before that moment is seen),
+ * which is all that a try may promise.
  *
  * Invariants
  *	I1  recvq has waiters that can be won only if the buffer is empty,
@@ -18,6 +18,7 @@
 #define RT_RUNTIME_CHAN_H
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <gamp/chan.h>
@@ -25,10 +26,12 @@
 #include "sched/guard.h"
 #include "sched/waitq.h"
 
-enum { CHAN_CAN_RECV = 1, CHAN_CAN_SEND = 2 };
+#define CHAN_INLINE static inline __attribute__((always_inline))
+
+enum { CHAN_CAN_RECV = 1, CHAN_CAN_SEND = 2, CHAN_ASK = 3 };
 
 struct gamp_chan {
-	struct guard guard;
+	_Alignas(max_align_t) struct guard guard; /* so are values, behind */
 	rt_a32 state;
 	rt_a64 count; /* values in the buffer */
 	size_t size, cap;
@@ -51,12 +54,18 @@ static inline char *chan_slot(struct gamp_chan *ch, size_t i)
 	return ch->buf + (i < ch->cap ? i : i - ch->cap) * ch->size;
 }
 
-/* Before the guard is let go. */
-static inline void chan_publish(struct gamp_chan *ch)
+/* Before the guard is let go.  In a solo section to enter is cheap, so the
+ * state only says "enter". */
+static inline void chan_publish(struct gamp_chan *ch, bool solo)
 {
 	uint64_t n = rt_load_relaxed(&ch->count);
 	uint32_t state = 0;
 
+	if (solo) {
+		if (rt_load_relaxed(&ch->state) != CHAN_ASK)
+			rt_store_release(&ch->state, CHAN_ASK);
+		return;
+	}
 	if (n > 0 || ch->sendq.first || ch->closed)
 		state |= CHAN_CAN_RECV;
 	if (n < ch->cap || ch->recvq.first || ch->closed)
@@ -67,15 +76,25 @@ static inline void chan_publish(struct gamp_chan *ch)
 
 static inline void chan_exit(struct gamp_chan *ch)
 {
-	chan_publish(ch);
+	chan_publish(ch, guard_is_solo(&ch->guard));
 	guard_exit(&ch->guard);
+}
+
+/* After a send or receive that met nobody: between empty and full nothing
+ * changed.  before: the count it found. */
+static inline bool chan_is_between(struct gamp_chan *ch, uint64_t before)
+{
+	uint64_t n = rt_load_relaxed(&ch->count);
+
+	return n != before && before > 0 && n > 0 && before < ch->cap &&
+	    n < ch->cap;
 }
 
 /*
  * Under the guard.  0; -EPIPE: closed; -EAGAIN: would have to wait.  *peer is
  * to be woken after the guard was let go, or null.
  */
-static inline int chan_send_now(struct gamp_chan *ch, const void *elem,
+CHAN_INLINE int chan_send_now(struct gamp_chan *ch, const void *elem,
     bool solo, struct wait **peer)
 {
 	uint64_t n = rt_load_relaxed(&ch->count);
@@ -99,7 +118,7 @@ static inline int chan_send_now(struct gamp_chan *ch, const void *elem,
 	return 0;
 }
 
-static inline int chan_recv_now(
+CHAN_INLINE int chan_recv_now(
     struct gamp_chan *ch, void *elem, bool solo, struct wait **peer)
 {
 	uint64_t n = rt_load_relaxed(&ch->count);

@@ -23,8 +23,10 @@
 #include "netpoll/pd.h"
 #include "runtime/select.h"
 #include "sched/m.h"
+#include "sched/sched.h"
 
 #define CASES_MAX 65536
+#define FEW	  5 /* 5! of 2^32: no chance is off by more than 3e-8 */
 
 struct select {
 	struct gamp_case *c;
@@ -32,7 +34,8 @@ struct select {
 	int other;		/* DEFAULT's index, or -1 */
 	int late;		/* the earliest DEADLINE's, or -1 */
 	int64_t deadline;
-	bool solo;
+	bool solo, sorted;
+	struct gamp_chan *only; /* that has changed; null: perhaps any */
 	struct wait *w;
 };
 
@@ -57,15 +60,30 @@ static struct waitq *queue_of(const struct gamp_case *c)
 	return c->op == GAMP_CASE_SEND ? &c->ch->sendq : &c->ch->recvq;
 }
 
-static uint32_t draw(struct m *mp, uint32_t below)
+static struct rng *my_rng(struct m *mp)
 {
 	static _Thread_local struct rng own; /* a plain thread's */
 
 	if (mp)
-		return rng_below(&mp->rng, below);
+		return sched_rng(mp);
 	if (own.s == 0)
 		rng_seed(&own, (uintptr_t)&own ^ (uint64_t)clock_now());
-	return rng_below(&own, below);
+	return &own;
+}
+
+/* 0 <= result < below.  What a draw does not use up serves the next one, as
+ * long as enough is left of it: 1/below of *bits is used. */
+static uint32_t draw(struct rng *rng, uint32_t *bits, uint32_t below)
+{
+	uint64_t x;
+
+	if (below == 1)
+		return 0;
+	if (below == 2 || below > FEW)
+		*bits = rng_next(rng);
+	x = (uint64_t)*bits * below;
+	*bits = (uint32_t)x;
+	return (uint32_t)(x >> 32);
 }
 
 static void consider_late(struct select *sel, int i)
@@ -79,9 +97,9 @@ static void consider_late(struct select *sel, int i)
 }
 
 /* Sorts cases by kind, and draws the order in which they are tried. */
-static int sort_out(struct select *sel, struct m *mp)
+static int sort_out(struct select *sel, struct rng *rng)
 {
-	uint32_t tried = 0;
+	uint32_t tried = 0, bits = 0;
 
 	for (uint32_t i = 0; i < sel->n; i++) {
 		struct gamp_case *c = &sel->c[i];
@@ -99,16 +117,20 @@ static int sort_out(struct select *sel, struct m *mp)
 		at(sel, i)->pd = NULL;
 		at(sel, i)->s.queued = false;
 		if (scase_is_chan(c))
-			at(sel, sel->chans++)->lock = i;
+			sel->chans++;
 		else if (scase_is_fd(c))
 			sel->fds++;
 		else
 			continue;
-		j = draw(mp, tried + 1);
+		j = draw(rng, &bits, tried + 1);
 		at(sel, tried)->poll = at(sel, j)->poll;
 		at(sel, j)->poll = i;
 		tried++;
 	}
+	/* Cases of one channel are queued in random order, too. */
+	for (uint32_t i = 0, k = 0; i < tried; i++)
+		if (scase_is_chan(&sel->c[at(sel, i)->poll]))
+			at(sel, k++)->lock = at(sel, i)->poll;
 	return 0;
 }
 
@@ -151,40 +173,57 @@ static void enter_all(struct select *sel)
 	hard_point();
 	rt_rank_push(RANK_GUARD);
 	sel->solo = solo_begin();
+	if (sel->solo) {
+		for (uint32_t i = 0; i < sel->chans; i++)
+			san_acquire(&chan_at(sel, i)->guard);
+		return;
+	}
+	if (!sel->sorted)
+		sort_locks(sel);
+	sel->sorted = true;
 	for (uint32_t i = 0; i < sel->chans; i++) {
 		struct gamp_chan *ch = chan_at(sel, i);
 
-		if (!sel->solo && ch != last)
+		if (ch != last)
 			guard_lock(&ch->guard);
-		else
-			san_acquire(&ch->guard);
 		last = ch;
 	}
+}
+
+static void exit_solo(const struct select *sel)
+{
+	for (uint32_t i = 0; i < sel->chans; i++) {
+		struct gamp_chan *ch = chan_at(sel, i);
+
+		chan_publish(ch, true);
+		san_release(&ch->guard);
+	}
+	solo_end();
 }
 
 /* Nothing of sel or the cases is read after the last guard was left. */
 static void exit_all(void *arg)
 {
 	const struct select *sel = arg;
+	const struct gamp_chan *only = sel->only;
 	uint32_t n = sel->chans;
-	bool solo = sel->solo;
 
 	if (n == 0)
 		return;
 	rt_rank_pop(RANK_GUARD);
+	if (sel->solo) {
+		exit_solo(sel);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		struct gamp_chan *ch = chan_at(sel, i);
 
 		if (i + 1 < n && chan_at(sel, i + 1) == ch)
 			continue;
-		chan_publish(ch);
-		if (solo)
-			san_release(&ch->guard);
-		else
-			guard_unlock(&ch->guard);
+		if (!only || only == ch)
+			chan_publish(ch, false);
+		guard_unlock(&ch->guard);
 	}
-	if (solo)
-		solo_end();
 }
 
 /* The descriptors' answers go to s.err. */
@@ -229,6 +268,7 @@ static int try_all(struct select *sel, struct wait **peer)
 
 		if (r != -EAGAIN) {
 			sel->c[k].err = r;
+			sel->only = sel->c[k].ch;
 			return (int)k;
 		}
 	}
@@ -290,6 +330,7 @@ static int wait_for_one(struct select *sel)
 		.why = WHY_SELECT };
 	int r;
 
+	sel->only = NULL;
 	queue_all(sel, true);
 	r = wait_park(sel->w, &how);
 	enter_all(sel);
@@ -318,16 +359,16 @@ static int one_round(struct select *sel)
 	struct wait *peer = NULL;
 	int k, r;
 
-	if (sel->w->g && g_cancelled(sel->w->g))
+	if (sel->w->g && sel->other < 0 && g_cancelled(sel->w->g))
 		return -ECANCELED;
 	look(sel);
 	enter_all(sel);
 	k = try_all(sel, &peer);
 	if (k < 0) {
-		if (sel->other >= 0)
-			k = settle(sel, sel->other, -EAGAIN);
-		else if (sel->late >= 0 && sel->deadline <= clock_now())
+		if (sel->late >= 0 && sel->deadline <= clock_now())
 			k = settle(sel, sel->late, -ETIMEDOUT);
+		else if (sel->other >= 0)
+			k = settle(sel, sel->other, -EAGAIN);
 	}
 	r = k < 0 ? may_wait(sel) : k;
 	if (k < 0 && r == 0)
@@ -336,6 +377,26 @@ static int one_round(struct select *sel)
 	if (peer)
 		wait_wake(peer);
 	return r;
+}
+
+/* One case that is tried and a default: what a try does.  -EDOM: it is
+ * something else. */
+static int try_or_not(struct gamp_case *c, int k)
+{
+	int r;
+
+	if (c[!k].op != GAMP_CASE_DEFAULT || !c[k].ch)
+		return -EDOM;
+	if (c[k].op == GAMP_CASE_RECV)
+		r = gamp_chan_tryrecv(c[k].ch, c[k].elem);
+	else if (c[k].op == GAMP_CASE_SEND)
+		r = gamp_chan_trysend(c[k].ch, c[k].elem);
+	else
+		return -EDOM;
+	if (r == -EINVAL)
+		return r;
+	c[r == -EAGAIN ? !k : k].err = r;
+	return r == -EAGAIN ? !k : k;
 }
 
 int gamp_select(struct gamp_case *cases, int n)
@@ -351,16 +412,20 @@ int gamp_select(struct gamp_case *cases, int n)
 
 	if (n < 0 || n > CASES_MAX || (!cases && n > 0))
 		return -EINVAL;
+	if (n == 2) {
+		r = try_or_not(cases, cases[0].op == GAMP_CASE_DEFAULT);
+		if (r != -EDOM)
+			return r;
+	}
 	mp = m_enter();
 	if (!mp)
 		solo_break();
 	sel.w = wait_self(mp, &own);
-	r = sort_out(&sel, mp);
+	r = sort_out(&sel, my_rng(mp));
 	if (r < 0) {
 		m_exit();
 		return r;
 	}
-	sort_locks(&sel);
 	do
 		r = one_round(&sel);
 	while (r == -EINTR);

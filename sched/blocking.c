@@ -126,7 +126,10 @@ void blocking_enter(void)
 		gp->blocking++;
 	if (gp->blocking == 1) {
 		rt_store_relaxed(&mp->blocking, 1);
-		if (!p_empty(m_p(mp)) || rt_load_relaxed(&sched.nglobal) > 0)
+		if (rt_unlikely(sched.fake_time))
+			(void)rt_add_seqcst(&sched.nblocking, 1);
+		if (sched.seed != 0 || !p_empty(m_p(mp)) ||
+		    rt_load_relaxed(&sched.nglobal) > 0)
 			give_up(mp);
 	}
 	m_exit();
@@ -138,7 +141,10 @@ void blocking_leave(void)
 
 	if (!mp)
 		return;
-	if (mp->curg->blocking > 0 && --mp->curg->blocking == 0)
+	if (mp->curg->blocking > 0 && --mp->curg->blocking == 0) {
 		rt_store_relaxed(&mp->blocking, 0);
+		if (rt_unlikely(sched.fake_time))
+			(void)rt_sub_seqcst(&sched.nblocking, 1);
+	}
 	m_exit();
 }

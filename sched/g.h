@@ -43,6 +43,7 @@
 struct m;
 struct p;
 struct g;
+struct group;
 
 enum g_status { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
 
@@ -80,6 +81,7 @@ struct g {
 	bool uncancellable;
 	/* Touched when it parks. */
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
+	struct wait wait; /* for channels, sync objects, select */
 	rt_a64 tag;	 /* I1 */
 	struct g *link;	 /* a list of parked or dead ones; owner: that list */
 	/* Touched when it starts and exits. */
@@ -88,12 +90,14 @@ struct g {
 	void *arg;
 	const char *name;
 	int64_t parent;
-	void (*leaving)(struct g *gp); /* or null: runs as it exits */
-	void *defers;		       /* runtime/defer.c */
-	void *locals;		       /* runtime/local.c */
-	void *slots[2];		       /* the program's */
-	/* For channels, sync objects, select. */
-	struct wait wait;
+	void *slots[2]; /* the program's */
+	/* Null, or it runs as the goroutine exits: runtime/leave.h. */
+	void (*leaving)(struct g *gp);
+	void *frame, *defers, *locals;	 /* null while leaving is */
+	struct group *group;		 /* too; runtime/group.c */
+	int (*member)(void *arg);	 /* what it runs there */
+	struct gamp_waitgroup *waitgroup; /* too; runtime/waitgroup.c */
+	struct g *sibling, **sibling_at; /* the group's guard */
 	/* For sleeps, pauses, deadlines of waits. */
 	struct timer timer;
 	struct canceller sleep;

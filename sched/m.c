@@ -139,7 +139,7 @@ int m_start(struct p *pp, bool spinning)
 	rt_store_relaxed(&mp->in_runtime, 1);
 	if (sched.fence_mode)
 		rt_store_relaxed(&mp->flags, M_FENCE);
-	rng_seed(&mp->rng, (uintptr_t)mp ^ (uint64_t)clock_now());
+	rng_seed(&mp->rng, (uintptr_t)mp ^ (uint64_t)clock_real());
 
 	/* It is counted before it runs: no moment without an M (trap 9). */
 	rt_lock(&sched.lock);

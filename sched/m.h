@@ -137,6 +137,13 @@ static inline void m_exit(void)
 		rt_store_release(&mp->in_runtime, 0);
 }
 
+/* The same, for who has not parked since it entered as mp. */
+static inline void m_leave(struct m *mp)
+{
+	if (mp && rt_likely(mp->curg != NULL))
+		rt_store_release(&mp->in_runtime, 0);
+}
+
 /* Where a blocking call begins: a goroutine that never parks can be made to
  * yield here.  0; -ECANCELED if it is cancelled; -EPERM if it is none. */
 static inline int m_checkpoint(void)

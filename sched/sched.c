@@ -22,6 +22,12 @@ struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
 void acquirep(struct m *mp, struct p *pp)
 {
 	pp->now = clock_now(); /* it may have been idle for long */
+	if (rt_unlikely(sched.seed != 0)) { /* nor does its order depend */
+		pp->clock_tick = CLOCK_TICK; /* on how often it looked */
+		pp->global_tick = GLOBAL_TICK;
+		rt_store_relaxed(&pp->tick, 0);
+		hard_fix(sched.seed + rt_load_relaxed(&pp->ring_picks));
+	}
 	rt_store_release(&pp->m, (uintptr_t)mp);
 	rt_store_relaxed(&mp->p, (uintptr_t)pp);
 }
@@ -193,6 +199,11 @@ static void reset(const struct sched_options *opt)
 	sched.lock = (struct rt_lock)RT_LOCK_INIT(RANK_SCHED);
 	sched.nprocs = opt->nprocs;
 	sched.max_threads = opt->max_threads;
+	sched.seed = opt->seed;
+	rng_seed(&sched.rng, opt->seed);
+	hard_fix(opt->seed);
+	sched.fake_time = opt->fake_time;
+	clock_set(opt->fake_time ? NS_PER_SEC : 0);
 	/* What Ps keep is not to be felt as "too many goroutines". */
 	sched.gfree_max = opt->max_goroutines / 8 / opt->nprocs;
 	if (sched.gfree_max > GFREE_MAX)
@@ -291,7 +302,7 @@ void sched_exited(void)
 
 int sched_drain(int64_t deadline)
 {
-	int64_t limit = deadline == NEVER ? 0 : deadline;
+	int64_t limit = deadline == NEVER ? 0 : clock_real_at(deadline);
 
 	rt_store_relaxed(&sched.stopping, 1);
 	rt_fence_seqcst();
@@ -345,8 +356,9 @@ void sched_stop(void)
 		if (n > 0)
 			(void)sched_yield();
 	} while (n > 0);
+	ps_fini(); /* before the memory of timers that are still armed goes */
 	sched_poller->fini();
-	ps_fini();
 	g_fini();
 	arena_fini();
+	clock_set(0);
 }

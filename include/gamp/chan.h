@@ -172,7 +172,7 @@ struct gamp_case {
 	struct gamp_chan *ch; /* SEND, RECV; null: the case never goes */
 	void *elem;   /* SEND: only read */
 	int64_t at;   /* READABLE, WRITABLE: a gamp_fd; DEADLINE: a time */
-	uint64_t opaque[10]; /* the runtime's, during the call */
+	uint64_t opaque[8]; /* the runtime's, during the call */
 };
 
 #if defined(__cplusplus)
@@ -216,7 +216,8 @@ struct gamp_case {
  * must not change during the call.
  *
  * Returns	the index of the case that went
- * Errors	-ECANCELED	the goroutine was cancelled; no case went
+ * Errors	-ECANCELED	the goroutine was cancelled, and there is no
+ *				GAMP_DEFAULT; no case went
  *		-EINVAL		n is negative or over 65,536, or an op is none
  *		-EDEADLK	no case can ever go, and the caller is no
  *				goroutine, so that it could not be cancelled

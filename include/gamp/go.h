@@ -29,12 +29,12 @@ struct gamp_options {
 	 * blocking calls; default 10,000. */
 	int max_threads;
 	/* Time for tests: gamp_now() stands still while any goroutine can
-	 * run, and jumps to the next timer when all are parked.  It begins at
-	 * one second. */
+	 * run, or is inside a blocking call, and jumps to the next timer when
+	 * all are parked, be it on descriptors.  It begins at one second. */
 	bool fake_time;
-	/* Not 0, and maxprocs 1: goroutines run in an order that follows from
-	 * this number alone, as long as nothing from outside (a descriptor, a
-	 * thread, the real clock: see fake_time) comes between. */
+	/* Not 0: there is one P, and goroutines run in an order that follows
+	 * from this number alone, as long as nothing from outside (another
+	 * thread, a descriptor, the real clock: see fake_time) comes in. */
 	uint64_t seed;
 	int64_t reserved[6]; /* zero */
 };
@@ -49,9 +49,9 @@ struct gamp_go_options {
 /*
  * gamp_run - start the runtime, run main(arg) as a goroutine, stop
  *
- * When main returns, all other goroutines are cancelled and given
- * stop_timeout to exit; then threads, descriptors and memory of the runtime
- * are released.  May be called again afterwards.
+ * When main has exited, and with it what it deferred, all other goroutines are
+ * cancelled and given stop_timeout to exit; then threads, descriptors and
+ * memory of the runtime are released.  May be called again afterwards.
  *
  * Returns	0
  * Errors	-EINVAL		an option is out of range
@@ -134,7 +134,8 @@ GAMP_API void gamp_yield(void);
  * gamp_exit - end the calling goroutine
  *
  * What gamp_defer was given runs; otherwise the goroutine's frames are
- * dropped without clean-up.
+ * dropped without clean-up.  In a deferred call it ends that call only: those
+ * that are left still run.
  *
  * Parks	does not return.
  * Threads	goroutine; aborts the process elsewhere.

@@ -48,10 +48,11 @@ GAMP_API int gamp_group_init(struct gamp_group *g, int64_t deadline);
  * gamp_group_go - start a goroutine in a group
  *
  * In a group that is cancelled already it begins cancelled.  fn that leaves by
- * gamp_exit has returned 0.
+ * gamp_exit has returned 0.  The goroutine is in the group until what it
+ * deferred has run; whoever returns an error is not cancelled for that.
  *
  * Returns	0
- * Errors	as gamp_go; the group goes on without it
+ * Errors	as gamp_go; -EINVAL if g is null; the group goes on without it
  * Parks	never.
  * Threads	any thread; after gamp_group_wait has begun only goroutines
  *		of the group.
@@ -62,7 +63,10 @@ GAMP_API int gamp_group_go(
 /*
  * gamp_group_cancel - cancel all goroutines of a group, also future ones
  *
- * The group's error becomes -ECANCELED if it has none.
+ * The group's error becomes -ECANCELED if it has none.  When it returns, all
+ * of them are cancelled, even if another call did it.  It may be called as long
+ * as the group's memory is there, and gamp_group_wait does not return before a
+ * call that has begun is over; in a group that is over it does nothing.
  *
  * Parks	never.
  * Threads	any thread.
@@ -77,6 +81,10 @@ GAMP_API void gamp_group_cancel(struct gamp_group *g);
  * before it is used again.
  *
  * Returns	0, or the first error
+ * Errors	-EDEADLK	called from a goroutine of this group, or in
+ *				the callback of a short timer
+ *		-EINVAL		g is null
+ *		After these the group goes on.
  * Parks	yes; not a point of cancellation, except as said.
  * Threads	any thread.
  */

@@ -14,9 +14,12 @@
  *	others		-ECANCELED when the goroutine is cancelled; then
  *			nothing was taken.
  *	..._until	also -ETIMEDOUT at the deadline, and -ENOMEM if the
- *			table of timers is full.  What can be had without
- *			waiting is taken even if the deadline has passed.
+ *			table of timers is full.
  *	try...		-EAGAIN instead of waiting.
+ * What can be had without waiting is taken, even if the goroutine is cancelled
+ * or the deadline has passed.  In the callback of a short timer (gamp/timer.h),
+ * which may not park, calls that would have to wait give -EDEADLK.
+ *
  * Memory of one that nobody waits on, or ever will, may be freed at once,
  * by whoever came out of it last.
  */
@@ -82,8 +85,8 @@ GAMP_API int gamp_mutex_unlock(struct gamp_mutex *m);
 
 /* Many readers, or one writer.  Zero: unlocked. */
 struct gamp_rwmutex {
-	uint32_t lock, readers, flags;
-	struct gamp_waiters waiters;
+	uint32_t lock, readers, writing, turn;
+	struct gamp_waiters waiters[2];
 };
 
 /*
@@ -166,7 +169,7 @@ GAMP_API int gamp_rwmutex_runlock(struct gamp_rwmutex *m);
 
 /* Waiting for something that a mutex guards.  Zero: nobody waits. */
 struct gamp_cond {
-	uint32_t lock, count;
+	uint32_t lock, waiting;
 	struct gamp_waiters waiters;
 };
 
@@ -216,7 +219,7 @@ GAMP_API int gamp_cond_broadcast(struct gamp_cond *c);
 
 /* A counting semaphore.  Zero: a count of 0; GAMP_SEM_INIT(n): n. */
 struct gamp_sem {
-	uint32_t lock, waiting;
+	uint32_t lock, pad;
 	int64_t count;
 	struct gamp_waiters waiters;
 };
@@ -291,7 +294,7 @@ GAMP_API int gamp_sem_release_n(struct gamp_sem *s, int64_t n);
 
 /* Waiting until as many as were added are done.  Zero: none. */
 struct gamp_waitgroup {
-	uint32_t lock, waiting;
+	uint32_t lock, pad;
 	int64_t count;
 	struct gamp_waiters waiters;
 };
@@ -362,6 +365,8 @@ struct gamp_once {
  *
  * Returns	0
  * Errors	-EINVAL		fn is null
+ *		-ENOMEM		no memory to see to it that gamp_exit counts;
+ *				fn was not called
  * Parks	yes; not a point of cancellation.  fn that calls it for the
  *		same once waits for itself.
  * Threads	any thread.

@@ -56,6 +56,7 @@
 #define _Alignas(x)
 #define _Static_assert static_assert
 #define _Noreturn
+#define _Thread_local thread_local
 
 /*
  * Relacy's atomics live for one iteration, and the project has globals and
@@ -67,24 +68,28 @@ template <class T> struct rt_model_atomic {
 	union {
 		rl::atomic<T> v;
 	};
-	bool made;
+	void *volatile made; /* this; else there is no v */
 
 	rt_model_atomic() { make(); }
+	rt_model_atomic(int) { make(); } /* { 0 } */
 	rt_model_atomic(const rt_model_atomic &) { make(); }
 	rt_model_atomic &operator=(const rt_model_atomic &)
 	{
 		v.store(0, rl::mo_relaxed, $); /* only ever zero */
 		return *this;
 	}
-	~rt_model_atomic()
+	~rt_model_atomic() { gone(); }
+	/* Its memory is the model's again: no access from here on. */
+	void gone()
 	{
-		if (made)
+		if (lives())
 			v.~atomic();
-		made = false;
+		made = NULL;
 	}
+	bool lives() { return made == this; }
 	void make()
 	{
-		made = rl::context::is_instance();
+		made = rl::context::is_instance() ? this : NULL;
 		if (!made)
 			return;
 		::new ((void *)&v) rl::atomic<T>();
@@ -113,9 +118,10 @@ struct rt_a64 : rt_model_atomic<uint64_t> {
 /* A global that no thread writes while the model runs. */
 struct rt_model_always {
 	struct {
+		uint32_t value = 1;
 		template <class M> uint32_t load(M, const rl::debug_info &)
 		{
-			return 1;
+			return value;
 		}
 	} v;
 };
@@ -159,26 +165,6 @@ struct rt_aptr : rt_model_atomic<uintptr_t> {
 #define rt_likely(x)   (x)
 #define rt_unlikely(x) (x)
 #define RT_LINE	       64
-
-/* One instruction, or a locked one: model_lock.cpp says otherwise. */
-#ifndef RT_MODEL_LOCAL
-#define rt_cas_local(p, old, to) rt_model_cas(p, old, to)
-inline bool rt_model_cas(rt_a32 *p, uint32_t old, uint32_t to)
-{
-	return rt_cas_acqrel(p, &old, to);
-}
-#endif
-
-/* base/membar.h: two fences, unless a model has its own. */
-#define RT_BASE_MEMBAR_H
-#ifndef RT_MODEL_HEAVY
-inline void membar_heavy(void) { rt_fence_seqcst(); }
-#else
-void membar_heavy(void);
-#endif
-inline void membar_light(void) { rt_fence_seqcst(); }
-inline void membar_init(void) {}
-static rt_model_always membar_works;
 
 /* base/fatal.h: a failure stops the iteration and prints how it came. */
 #define RT_BASE_FATAL_H

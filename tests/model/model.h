@@ -22,6 +22,32 @@
 #endif
 #include "tests/model/atomic_relacy.h"
 
+/*
+ * What a model may have of its own.  Not in atomic_relacy.h, which mutants.py
+ * precompiles for all of them.
+ */
+
+/* A locked one, unless a model has the real one: model_membar.h. */
+#ifndef RT_MODEL_LOCAL
+#define rt_cas_local(p, old, to) rt_model_cas(p, old, to)
+inline bool rt_model_cas(rt_a32 *p, uint32_t old, uint32_t to)
+{
+	return rt_cas_acqrel(p, &old, to);
+}
+#endif
+
+/* base/membar.h: two fences, unless a model has its own. */
+#define RT_BASE_MEMBAR_H
+#ifndef RT_MODEL_HEAVY
+inline void membar_heavy(void) { rt_fence_seqcst(); }
+inline void membar_light(void) { rt_fence_seqcst(); }
+#else
+void membar_heavy(void);
+void membar_light(void);
+#endif
+inline void membar_init(void) {}
+static rt_model_always membar_works;
+
 /* As a bound: a failure that waits for its fix; only `k` runs it. */
 #define MODEL_KNOWN 1000u
 

@@ -4,9 +4,8 @@
 // dropped.  One that was stopped cannot be armed again: no stop+reset.
 
 use crate::bench::{fail, rows, run, Bench};
-use std::future::{poll_fn, Future};
+use std::future::ready;
 use std::pin::Pin;
-use std::task::Poll;
 use tokio::time::{sleep, Duration, Instant, Sleep};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -29,14 +28,12 @@ pub fn main() {
     });
 }
 
-async fn arm(mut t: Pin<&mut Sleep>) {
-    poll_fn(|cx| {
-        if t.as_mut().poll(cx).is_ready() {
-            fail("a timer fired an hour early");
-        }
-        Poll::Ready(())
-    })
-    .await
+async fn arm(t: Pin<&mut Sleep>) {
+    tokio::select! {
+        biased;
+        _ = t => fail("a timer fired an hour early"),
+        _ = ready(()) => {}
+    }
 }
 
 async fn start_stop(mut b: Bench) -> Bench {
