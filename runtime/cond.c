@@ -94,9 +94,9 @@ int gamp_cond_wait_until(
 int gamp_cond_signal(struct gamp_cond *pub)
 {
 	struct cond *c = (struct cond *)pub;
+	struct m *mp = sync_enter();
 	struct sudog *s;
 
-	(void)sync_enter();
 	if (rt_load_relaxed(&c->waiting)) {
 		guard_enter(&c->guard);
 		s = waitq_win(&c->waiters, guard_is_solo(&c->guard));
@@ -104,22 +104,22 @@ int gamp_cond_signal(struct gamp_cond *pub)
 		if (s)
 			wait_wake(s->wait);
 	}
-	m_exit();
+	m_leave(mp);
 	return 0;
 }
 
 int gamp_cond_broadcast(struct gamp_cond *pub)
 {
 	struct cond *c = (struct cond *)pub;
+	struct m *mp = sync_enter();
 	struct won won = { 0 };
 
-	(void)sync_enter();
 	if (rt_load_relaxed(&c->waiting)) {
 		guard_enter(&c->guard);
 		sync_win_all(&c->waiters, guard_is_solo(&c->guard), &won);
 		leave(c);
 		sync_wake(&won);
 	}
-	m_exit();
+	m_leave(mp);
 	return 0;
 }

@@ -17,7 +17,8 @@
  * batch at a time, with one membar_heavy in all between marks and wake-ups.
  * Nobody comes to FRESH from then on; who cancels, too, helps to mark.  The
  * guard is not held for the wake-ups: one of a batch may exit meanwhile, and
- * its G be another's by the time that it is poked, which is harmless (cancel.h).
+ * its G be another's by the time that it is poked; cancel.h says that this is
+ * harmless.
  *
  * The memory may go when gamp_group_wait returns.  Who may touch the group then
  * is counted: `children`, and as `users` cancellers at work and the deadline's

@@ -58,10 +58,10 @@
 
 enum { LOCKED = 1, WAITERS = 2, HEAT = 4 };
 
-#define HEAT_MAX (255u * HEAT)	/* unlocks of 9 ns more: L4, 1.6 us */
-#define AGE	 NS_PER_MS
-#define LOSSES	 8		/* make a waiter old */
-#define GUARD_SPINS 200		/* some 2 us: L4, under the guard */
+#define HEAT_MAX    (255u * HEAT) /* unlocks of 9 ns more: L4, 1.6 us */
+#define AGE         NS_PER_MS
+#define LOSSES      8   /* make a waiter old */
+#define GUARD_SPINS 200 /* some 2 us: L4, under the guard */
 
 #ifndef MUTEX_SPINS
 #define MUTEX_SPINS 4
@@ -78,36 +78,12 @@ struct mutex {
 
 SYNC_LAYOUT(mutex, gamp_mutex);
 
-/* Outside the guard. */
-static inline bool step(struct mutex *m, uint32_t from, uint32_t to)
-{
-	bool same;
-
-	if (!solo_begin())
-		return rt_cas_acqrel(&m->word, &from, to);
-	same = rt_load_relaxed(&m->word) == from;
-	if (rt_likely(same))
-		rt_store_relaxed(&m->word, to);
-	solo_end();
-	return same;
-}
-
-/* Under the guard. */
-static inline bool change(
-    struct mutex *m, uint32_t from, uint32_t to, bool solo)
-{
-	if (!solo)
-		return rt_cas_acqrel(&m->word, &from, to);
-	rt_store_relaxed(&m->word, to);
-	return true;
-}
-
 /* False: it is locked, or has just changed. */
 static bool take(struct mutex *m)
 {
 	uint32_t w = rt_load_relaxed(&m->word);
 
-	return !(w & LOCKED) && step(m, w, w | LOCKED);
+	return !(w & LOCKED) && sync_step(&m->word, w, w | LOCKED);
 }
 
 /* Whoever holds it has mostly but a few instructions to go.  Not if there is
@@ -138,15 +114,15 @@ static bool take_or_mark(struct mutex *m, bool mark)
 		uint32_t w = rt_load_relaxed(&m->word); /* L5 */
 
 		if (!(w & LOCKED)) {
-			if (change(m, w, w | LOCKED, solo))
+			if (sync_change(&m->word, w, w | LOCKED, solo))
 				return true;
 		} else if (!mark || (w & WAITERS)) { /* I1 */
 			return false;
 		} else if (w == LOCKED && !solo) {
 			w = LOCKED | WAITERS | HEAT_MAX;
-			if (change(m, LOCKED, w, solo)) /* L3 */
-				membar_heavy();		/* L4 */
-		} else if (change(m, w, w | WAITERS, solo)) {
+			if (sync_change(&m->word, LOCKED, w, solo)) /* L3 */
+				membar_heavy();                     /* L4 */
+		} else if (sync_change(&m->word, w, w | WAITERS, solo)) {
 			return false;
 		}
 	}
@@ -197,8 +173,7 @@ static __attribute__((noinline)) int lock_slow(
 		guard_enter(&m->guard);
 		r = compete(m, &s, got, r);
 		if (r == 0)
-			r = sync_wait_as(
-			    &m->guard, &m->waiters, &s, &parking);
+			r = sync_wait_as(&m->guard, &m->waiters, &s, &parking);
 		if (r != 0) {
 			guard_exit(&m->guard);
 			return r < 0 ? r : 0;
@@ -283,7 +258,7 @@ static __attribute__((noinline)) int unlock_slow(struct mutex *m)
 		if (w & WAITERS) {
 			if (unlock_waiters(m))
 				return 0;
-		} else if (step(m, w, to < HEAT ? 0 : to - HEAT)) {
+		} else if (sync_step(&m->word, w, to < HEAT ? 0 : to - HEAT)) {
 			return 0;
 		}
 	}
@@ -296,8 +271,7 @@ static inline bool lock_fast(struct mutex *m)
 	if (!solo_begin()) {
 		uint32_t w = rt_load_relaxed(&m->word);
 
-		return !(w & LOCKED) &&
-		    rt_cas_acqrel(&m->word, &w, w | LOCKED);
+		return !(w & LOCKED) && rt_cas_acqrel(&m->word, &w, w | LOCKED);
 	}
 	is_free = rt_load_relaxed(&m->word) == 0;
 	if (rt_likely(is_free))
@@ -392,15 +366,15 @@ int gamp_mutex_lock_until(struct gamp_mutex *m, int64_t deadline)
 int gamp_mutex_trylock(struct gamp_mutex *pub)
 {
 	struct mutex *m = (struct mutex *)pub;
+	struct m *mp = sync_enter();
 	int r = 0;
 
-	(void)sync_enter();
 	while (r == 0 && !take(m))
 		if (rt_load_relaxed(&m->word) & LOCKED)
 			r = -EAGAIN;
 	if (r == 0)
 		san_acquire(m);
-	m_exit();
+	m_leave(mp);
 	return r;
 }
 

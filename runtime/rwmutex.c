@@ -1,88 +1,142 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwmutex.c - many readers or one writer; see sync.h.
+ * rwmutex.c - many readers or one writer: one word, and queues under a guard;
+ * see sync.h.
  *
- * Everything is under the guard.  Readers and writers have a queue each, so
- * that none has to be searched; the turn that each draws as it arrives tells
- * who of the two firsts has waited longer.
+ *	word			meaning		who takes it on, and how
+ *	----			-------		------------------------
+ *	0			free		a writer -> WRITING
+ *						a reader -> 1 reader
+ *	n readers		read		a reader -> n + 1, n - 1
+ *	WRITING			written		the writer -> 0
+ *	the same, WAITERS	somebody waits	under the guard: anybody
  *
- *	readers	writing	  who is let in
- *	-------	-------	  -------------
- *	0	0	  anybody; nobody waits that could be won
- *	n	0	  readers, as long as no writer waits
- *	0	1	  nobody
+ * Without WAITERS everybody changes the word by one locked instruction, or in
+ * a solo section.  WAITERS is set by the first who has to wait, and as long as
+ * it is there all is done under the guard, the word too, by plain stores.
  *
+ * Readers and writers have a queue each, so that none has to be searched; the
+ * turn that each draws as it arrives tells who of the two firsts came first.
  * When a writer unlocks, all readers that wait go together; readers that come
  * later wait for the writers that wait now, so those wait for one such group
  * each.
+ *
+ * Invariants
+ *	I1  When the guard is let go: WAITERS, or nobody is in the queues.
+ *	I2  Who unlocks lets go of the guard before it unlocks, if nobody is in
+ *	    the queues.  If somebody is, it is the waiters who have yet to come
+ *	    out: they need the guard, or to be woken (sync.h, I1).
  */
 
 #include "runtime/sync.h"
 
-enum { READERS, WRITERS };
+enum { READERS, WRITERS };                     /* queues */
+enum { WRITING = 1, WAITERS = 2, READER = 4 }; /* of the word */
 
 struct rwmutex {
 	struct guard guard;
-	uint32_t readers;
-	uint32_t writing;
+	rt_a32 word;
 	uint32_t turn; /* of who comes next */
+	uint32_t pad;
 	struct waitq queue[2];
 };
 
 SYNC_LAYOUT(rwmutex, gamp_rwmutex);
+
+/* May one of this kind come in?  Not past those who wait. */
+static inline bool is_open(uint32_t w, int kind)
+{
+	return kind == WRITERS ? w == 0 : !(w & (WRITING | WAITERS));
+}
+
+static inline bool is_held(uint32_t w, int kind)
+{
+	return kind == WRITERS ? (w & WRITING) : w >= READER;
+}
+
+static inline uint32_t share_of(int kind)
+{
+	return kind == WRITERS ? WRITING : READER;
+}
 
 static bool came_before(const struct sudog *a, const struct sudog *b)
 {
 	return (int32_t)((uint32_t)a->arg - (uint32_t)b->arg) < 0;
 }
 
-/* Lets in whoever may.  all: even readers that came after a writer. */
-static void grant(struct rwmutex *m, bool all, struct won *won)
+/* The word with those in it who may come in, and without WAITERS if nobody is
+ * left.  all: even readers that came after a writer. */
+static uint32_t grant(struct rwmutex *m, uint32_t w, bool all, struct won *won)
 {
 	struct waitq *rq = &m->queue[READERS], *wq = &m->queue[WRITERS];
 	bool solo = guard_is_solo(&m->guard);
 
-	while (!m->writing) {
-		struct sudog *r = rq->first, *w = wq->first;
+	while (!(w & WRITING)) {
+		struct sudog *r = rq->first, *s = wq->first;
 
-		if (r && (all || !w || came_before(r, w)))
-			m->readers += sync_win(rq, r, solo, won);
-		else if (w && m->readers == 0)
-			m->writing = sync_win(wq, w, solo, won);
+		if (r && (all || !s || came_before(r, s)))
+			w += sync_win(rq, r, solo, won) ? READER : 0;
+		else if (s && w < READER)
+			w |= sync_win(wq, s, solo, won) ? WRITING : 0;
 		else
 			break;
 	}
+	return rq->first || wq->first ? w : w & ~(uint32_t)WAITERS;
 }
 
-static bool try_lock(struct rwmutex *m, int kind)
+/* True: it is ours; false, and it is not open; or it has just changed. */
+static inline bool take(struct rwmutex *m, int kind)
 {
-	if (m->writing || m->queue[WRITERS].first)
-		return false;
-	if (kind == READERS)
-		m->readers++;
-	else if (m->readers > 0 || m->queue[READERS].first)
-		return false;
-	else
-		m->writing = 1;
-	return true;
+	uint32_t w = rt_load_relaxed(&m->word);
+
+	return is_open(w, kind) && sync_step(&m->word, w, w + share_of(kind));
 }
 
-/* Under the guard, which is gone afterwards. */
-static int wait_in(struct rwmutex *m, int kind, const struct patience *how)
+/* Under the guard.  False: it has WAITERS now. */
+static bool take_or_mark(struct rwmutex *m, int kind)
 {
-	struct sudog s = { .arg = m->turn++ };
-	struct won won = { 0 };
-	int r = sync_wait(&m->guard, &m->queue[kind], &s, how);
+	bool solo = guard_is_solo(&m->guard);
 
-	if (r < 0) {
-		grant(m, false, &won);
-		guard_exit(&m->guard);
-		sync_wake(&won);
+	for (;;) {
+		uint32_t w = rt_load_relaxed(&m->word);
+		bool open = is_open(w, kind);
+
+		if (!open && (w & WAITERS))
+			return false;
+		if (sync_change(&m->word, w,
+			open ? w + share_of(kind) : w | WAITERS, solo))
+			return open;
 	}
+}
+
+static __attribute__((noinline)) int lock_slow(
+    struct rwmutex *m, int kind, const struct patience *how)
+{
+	struct won won = { 0 };
+	struct sudog s = { 0 };
+	uint32_t w;
+	int r = sync_may_wait(m_self(), how);
+
+	if (r < 0)
+		return r;
+	guard_enter(&m->guard);
+	if (take_or_mark(m, kind)) {
+		guard_exit(&m->guard);
+		return 0;
+	}
+	s.arg = m->turn++;
+	r = sync_wait(&m->guard, &m->queue[kind], &s, how);
+	if (r == 0)
+		return 0;
+	w = rt_load_relaxed(&m->word);
+	if (w & WAITERS)
+		rt_store_release(&m->word, grant(m, w, false, &won));
+	guard_exit(&m->guard);
+	sync_wake(&won);
 	return r;
 }
 
-static int lock_until(
+static inline int lock_until(
     struct gamp_rwmutex *pub, int kind, int64_t deadline, bool firm)
 {
 	struct patience how = { deadline, firm, WHY_RWMUTEX };
@@ -90,12 +144,19 @@ static int lock_until(
 	struct m *mp = sync_enter();
 	int r = 0;
 
-	guard_enter(&m->guard);
-	if (rt_likely(try_lock(m, kind)) ||
-	    (r = sync_may_wait(mp, &how)) < 0)
-		guard_exit(&m->guard);
-	else
-		r = wait_in(m, kind, &how);
+	if (rt_likely(take(m, kind))) {
+		san_acquire(m);
+		m_leave(mp);
+		return 0;
+	}
+	do {
+		if (!is_open(rt_load_relaxed(&m->word), kind)) {
+			r = lock_slow(m, kind, &how);
+			break;
+		}
+	} while (!take(m, kind));
+	if (r == 0)
+		san_acquire(m);
 	m_exit();
 	return r;
 }
@@ -103,13 +164,15 @@ static int lock_until(
 static int try(struct gamp_rwmutex *pub, int kind)
 {
 	struct rwmutex *m = (struct rwmutex *)pub;
-	int r;
+	struct m *mp = sync_enter();
+	int r = 0;
 
-	(void)sync_enter();
-	guard_enter(&m->guard);
-	r = try_lock(m, kind) ? 0 : -EAGAIN;
-	guard_exit(&m->guard);
-	m_exit();
+	while (r == 0 && !take(m, kind))
+		if (!is_open(rt_load_relaxed(&m->word), kind))
+			r = -EAGAIN;
+	if (r == 0)
+		san_acquire(m);
+	m_leave(mp);
 	return r;
 }
 
@@ -143,31 +206,62 @@ int gamp_rwmutex_tryrlock(struct gamp_rwmutex *m)
 	return try(m, READERS);
 }
 
-static int unlock(struct rwmutex *m, int kind)
+/* With WAITERS.  False: it has none any more, and is locked still. */
+static __attribute__((noinline)) bool unlock_waiters(
+    struct rwmutex *m, int kind)
 {
-	uint32_t *held = kind == WRITERS ? &m->writing : &m->readers;
 	struct won won = { 0 };
-	int r = -EPERM;
+	bool over = false;
+	uint32_t w;
 
-	(void)sync_enter();
 	guard_enter(&m->guard);
-	if (*held > 0) {
-		--*held;
-		grant(m, kind == WRITERS, &won);
-		r = 0;
+	w = rt_load_relaxed(&m->word);
+	if (!(w & WAITERS)) {
+		guard_exit(&m->guard);
+		return false;
 	}
+	if (m->queue[READERS].first || m->queue[WRITERS].first) {
+		w = grant(m, w - share_of(kind), kind == WRITERS, &won);
+		over = true;
+	} else {
+		w &= ~(uint32_t)WAITERS; /* I2 */
+	}
+	rt_store_release(&m->word, w);
 	guard_exit(&m->guard);
 	sync_wake(&won);
-	m_exit();
+	return over;
+}
+
+static inline int unlock(struct gamp_rwmutex *pub, int kind)
+{
+	struct rwmutex *m = (struct rwmutex *)pub;
+	struct m *mp = sync_enter();
+	int r = -EPERM;
+
+	san_release(m);
+	for (;;) {
+		uint32_t w = rt_load_relaxed(&m->word);
+
+		if (rt_unlikely(!is_held(w, kind)))
+			break;
+		r = 0;
+		if (rt_unlikely(w & WAITERS)) {
+			if (unlock_waiters(m, kind))
+				break;
+		} else if (sync_step(&m->word, w, w - share_of(kind))) {
+			break;
+		}
+	}
+	m_leave(mp);
 	return r;
 }
 
 int gamp_rwmutex_unlock(struct gamp_rwmutex *m)
 {
-	return unlock((struct rwmutex *)m, WRITERS);
+	return unlock(m, WRITERS);
 }
 
 int gamp_rwmutex_runlock(struct gamp_rwmutex *m)
 {
-	return unlock((struct rwmutex *)m, READERS);
+	return unlock(m, READERS);
 }

@@ -54,6 +54,55 @@ static inline struct m *sync_enter(void)
 	return mp;
 }
 
+/*
+ * One change of an object's word, outside the guard: alone in a solo section,
+ * or by one locked instruction.  False: it was something else.
+ */
+static inline bool sync_step(rt_a32 *word, uint32_t from, uint32_t to)
+{
+	bool same;
+
+	if (!solo_begin())
+		return rt_cas_acqrel(word, &from, to);
+	same = rt_load_relaxed(word) == from;
+	if (rt_likely(same))
+		rt_store_relaxed(word, to);
+	solo_end();
+	return same;
+}
+
+static inline bool sync_step64(rt_a64 *word, uint64_t from, uint64_t to)
+{
+	bool same;
+
+	if (!solo_begin())
+		return rt_cas_acqrel(word, &from, to);
+	same = rt_load_relaxed(word) == from;
+	if (rt_likely(same))
+		rt_store_relaxed(word, to);
+	solo_end();
+	return same;
+}
+
+/* The same under the guard.  In a solo section it is what it was. */
+static inline bool sync_change(
+    rt_a32 *word, uint32_t from, uint32_t to, bool solo)
+{
+	if (!solo)
+		return rt_cas_acqrel(word, &from, to);
+	rt_store_relaxed(word, to);
+	return true;
+}
+
+static inline bool sync_change64(
+    rt_a64 *word, uint64_t from, uint64_t to, bool solo)
+{
+	if (!solo)
+		return rt_cas_acqrel(word, &from, to);
+	rt_store_relaxed(word, to);
+	return true;
+}
+
 /* Nobody begins to wait after the deadline, or cancelled, or on g0. */
 static inline int sync_may_wait(struct m *mp, const struct patience *how)
 {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * waitgroup.c - waiting until all are done; see sync.h.
+ * waitgroup.c - waiting until all are done: a count, and a queue under a guard;
+ * see sync.h.
  *
- * A wait that finds zero enters the guard all the same: the done that made it
- * zero must have left before whoever waited frees the group.
+ * The count goes to zero only under the guard, where those that wait look at
+ * it; all other changes take one step.  A wait that finds zero has entered the
+ * guard all the same: so the done that made it zero has left before whoever
+ * waited frees the group.
  */
 
 #include "runtime/entry.h"
@@ -14,32 +17,70 @@
 struct waitgroup {
 	struct guard guard;
 	uint32_t pad;
-	int64_t count;
+	rt_a64 count;
 	struct waitq waiters;
 };
 
 SYNC_LAYOUT(waitgroup, gamp_waitgroup);
 
-int gamp_waitgroup_add(struct gamp_waitgroup *pub, int64_t n)
+/* 0, and the sum; or why not. */
+static inline int sum(int64_t count, int64_t n, int64_t *out)
 {
-	struct waitgroup *wg = (struct waitgroup *)pub;
-	struct won won = { 0 };
-	int64_t count;
-	int r = 0;
+	if (rt_unlikely(__builtin_add_overflow(count, n, out)))
+		return -EOVERFLOW; /* the count is not negative */
+	return rt_unlikely(*out < 0) ? -EINVAL : 0;
+}
 
-	(void)sync_enter();
+/* Under the guard. */
+static int add_to(struct waitgroup *wg, int64_t n, struct won *won)
+{
+	bool solo = guard_is_solo(&wg->guard);
+	int64_t next;
+	uint64_t c;
+	int r;
+
+	do {
+		c = rt_load_relaxed(&wg->count);
+		r = sum((int64_t)c, n, &next);
+	} while (r == 0 && !sync_change64(&wg->count, c, (uint64_t)next, solo));
+	if (r == 0 && next == 0)
+		sync_win_all(&wg->waiters, solo, won);
+	return r;
+}
+
+static __attribute__((noinline)) int add_slow(struct waitgroup *wg, int64_t n)
+{
+	struct won won = { 0 };
+	int r;
+
 	guard_enter(&wg->guard);
-	if (__builtin_add_overflow(wg->count, n, &count))
-		r = n < 0 ? -EINVAL : -EOVERFLOW;
-	else if (count < 0)
-		r = -EINVAL;
-	else
-		wg->count = count;
-	if (r == 0 && count == 0)
-		sync_win_all(&wg->waiters, guard_is_solo(&wg->guard), &won);
+	r = add_to(wg, n, &won);
 	guard_exit(&wg->guard);
 	sync_wake(&won);
-	m_exit();
+	return r;
+}
+
+static inline int add(struct waitgroup *wg, int64_t n)
+{
+	uint64_t c = rt_load_relaxed(&wg->count);
+	int64_t next;
+	int r;
+
+	san_release(wg);
+	r = sum((int64_t)c, n, &next);
+	if (rt_unlikely(r < 0))
+		return r;
+	if (next == 0 || !sync_step64(&wg->count, c, (uint64_t)next))
+		return add_slow(wg, n);
+	return 0;
+}
+
+int gamp_waitgroup_add(struct gamp_waitgroup *wg, int64_t n)
+{
+	struct m *mp = sync_enter();
+	int r = add((struct waitgroup *)wg, n);
+
+	m_leave(mp);
 	return r;
 }
 
@@ -86,9 +127,9 @@ int64_t gamp_waitgroup_go(struct gamp_waitgroup *wg, gamp_fn *fn, void *arg)
 		return -EINVAL;
 	if (!entry_begin())
 		return -ESRCH;
-	r = rt_unlikely(rt_load_relaxed(&sched.stopping)) ?
-	    -ECANCELED :
-	    gamp_waitgroup_add(wg, 1);
+	r = rt_unlikely(rt_load_relaxed(&sched.stopping))
+		? -ECANCELED
+		: gamp_waitgroup_add(wg, 1);
 	if (r == 0) {
 		r = start(wg, fn, arg);
 		if (r < 0)
@@ -117,10 +158,12 @@ static int wait_until(struct gamp_waitgroup *pub, int64_t deadline)
 	int r = 0;
 
 	guard_enter(&wg->guard);
-	if (wg->count == 0 || (r = sync_may_wait(mp, &how)) < 0)
+	if (rt_load_relaxed(&wg->count) == 0 ||
+	    (r = sync_may_wait(mp, &how)) < 0)
 		guard_exit(&wg->guard);
 	else
 		r = wait_for(wg, &how);
+	san_acquire(wg);
 	m_exit();
 	return r;
 }

@@ -64,10 +64,10 @@ void wait_cancel(struct g *gp)
 {
 	uint64_t word = rt_load_acquire(&gp->wait.word);
 
-	/* The tag after the word: I3.  A COMMIT looks at it by itself. */
-	if ((word & (W_STATE | W_FIRM)) == W_WAIT &&
-	    (rt_load_acquire(&gp->tag) & 1) &&
-	    move(&gp->wait, word, W_CANCEL))
+	/* The tag after the word: I3.  A COMMIT may have looked at it before
+	 * it was set. */
+	if (!(word & W_FIRM) && (rt_load_acquire(&gp->tag) & 1) &&
+	    end_wait(&gp->wait, word, W_CANCEL))
 		rt_ready(gp);
 }
 

@@ -16,9 +16,9 @@
 #if defined(RT_TSAN) /* gcc's has room for 8,000 goroutines */
 enum { SCALE = 1, CROWD = 400 };
 #elif defined(RT_ASAN) || defined(RT_HARD)
-enum { SCALE = 4, CROWD = 2500 };
+enum { SCALE = 3, CROWD = 2500 };
 #else
-enum { SCALE = 20, CROWD = 5000 };
+enum { SCALE = 8, CROWD = 5000 };
 #endif
 
 #define LONG (30 * GAMP_SECOND)

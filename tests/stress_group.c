@@ -131,8 +131,8 @@ static void plant(struct node *up, uint64_t *rng, gamp_err_fn *fn)
 
 	MUST(s, 0);
 	*s = (struct seedling){ .up = up,
-		.rng = (uint64_t)rnd(rng, UINT32_MAX) << 32 | rnd(rng, 1u << 30) |
-		    1,
+		.rng = (uint64_t)rnd(rng, UINT32_MAX) << 32 |
+		    rnd(rng, UINT32_MAX) | 1,
 		.fn = fn };
 	atomic_fetch_add(&up->out, 1);
 	r = gamp_group_go(&up->group, fn, s);
@@ -419,10 +419,10 @@ static const struct {
 	int weight; /* rounds per thousand */
 	bool threads;
 } parts[] = {
-	{ "tree", tree_round, 8000, false },
-	{ "deadline", deadline_round, 10000, false },
-	{ "leave", leave_round, 8000, false },
-	{ "thread", tree_round, 2000, true },
+	{ "tree", tree_round, 2000, false },
+	{ "deadline", deadline_round, 4000, false },
+	{ "leave", leave_round, 2000, false },
+	{ "thread", tree_round, 500, true },
 };
 
 static size_t current;

@@ -37,7 +37,7 @@
 #define HOUR  (3600 * GAMP_SECOND)
 
 struct lane {
-	uint64_t rng, helper_rng;
+	uint64_t rng, helper_rng, outside_rng;
 	int no;
 	int64_t round;
 	struct gamp_timer t;
@@ -190,11 +190,10 @@ static void help(void *arg)
 static void *help_from_outside(void *arg)
 {
 	struct lane *ln = arg;
-	uint64_t rng = ln->helper_rng + 1;
 
 	while (!atomic_load(&ln->over)) {
 		atomic_fetch_add(&ln->stopped, gamp_timer_stop(&ln->t));
-		spin(rnd_of(&rng, 5000));
+		spin(rnd_of(&ln->outside_rng, 5000));
 		(void)sched_yield();
 	}
 	return NULL;
@@ -472,6 +471,8 @@ static void run_lane(void *arg)
 
 static void run_part(void *arg)
 {
+	int64_t id;
+
 	(void)arg;
 	atomic_store(&lanes_left, LANES);
 	for (int i = 0; i < LANES; i++) {
@@ -479,7 +480,11 @@ static void run_part(void *arg)
 		lanes[i].no = i;
 		lanes[i].rng = seed * (uint64_t)(2 * i + 1) + current + 1;
 		lanes[i].helper_rng = lanes[i].rng ^ 0x9e3779b97f4a7c15;
-		MUST(gamp_go(run_lane, &lanes[i]) > 0, i);
+		lanes[i].outside_rng = lanes[i].rng + 2;
+		/* Callbacks of those before may have taken them all. */
+		while ((id = gamp_go(run_lane, &lanes[i])) == -EAGAIN)
+			(void)gamp_sleep(GAMP_MICROSECOND);
+		MUST(id > 0, id);
 	}
 	while (atomic_load(&lanes_left) > 0)
 		(void)gamp_sleep(GAMP_MILLISECOND);

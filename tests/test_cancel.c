@@ -4,6 +4,9 @@
  * hundred thousand goroutines at once.
  */
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,7 +27,7 @@ enum { EACH = 10000 };
 #define LONG (3600 * GAMP_SECOND)
 
 /* What the calls wait for in vain.  Locks are held, counts are not zero. */
-enum { PAIRS = 50 };
+enum { PAIRS = 3 };
 
 static struct {
 	struct gamp_chan *empty, *full;
@@ -397,6 +400,160 @@ static void who_is_cancelled_already_does_not_wait(void **state)
 	run_one(already_main);
 }
 
+/* The turn of a descriptor comes to one that is cancelled just then: it goes on
+ * to the next. */
+
+static _Atomic int64_t second;
+
+static void first_reader(void *arg)
+{
+	char c;
+
+	CHECK_EQ(gamp_read(*(gamp_fd *)arg, &c, 1), -ECANCELED);
+	/* It has passed its turn on; with one P the next has not run yet. */
+	CHECK_EQ(gamp_cancel(atomic_load(&second)), 0);
+}
+
+static void second_reader(void *arg)
+{
+	char c;
+
+	CHECK_EQ(gamp_read(*(gamp_fd *)arg, &c, 1), -ECANCELED);
+}
+
+static void third_reader(void *arg)
+{
+	char c = 0;
+
+	CHECK_EQ(gamp_read(*(gamp_fd *)arg, &c, 1), 1);
+	CHECK_EQ(c, 'x');
+}
+
+static void turn_main(void *arg)
+{
+	int64_t first, third;
+	gamp_fd a, b;
+
+	(void)arg;
+	pair_socketpair(&a, &b);
+	first = gamp_go(first_reader, &b);
+	await_parked(first, WHY_READ);
+	atomic_store(&second, gamp_go(second_reader, &b));
+	await_parked(atomic_load(&second), WHY_FD_LOCK);
+	third = gamp_go(third_reader, &b);
+	await_parked(third, WHY_FD_LOCK);
+	CHECK_EQ(gamp_cancel(first), 0);
+	AWAIT(!g_find(first));
+	AWAIT(!g_find(atomic_load(&second)));
+	CHECK_EQ(gamp_write(a, "x", 1), 1);
+	AWAIT(!g_find(third));
+	close_pair(a, b);
+}
+
+static void a_cancelled_reader_passes_its_turn_on(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		run_one(turn_main);
+		run(turn_main);
+	}
+}
+
+/*
+ * Names.  This resolver takes its time for "slow.invalid", until it is told to
+ * go on; "here.invalid" is this machine.
+ */
+static sem_t gate;
+static atomic_int asked, answered;
+
+int getaddrinfo(const char *host, const char *port,
+    const struct addrinfo *hints, struct addrinfo **out)
+{
+	struct answer {
+		struct addrinfo ai;
+		struct sockaddr_in in;
+	} *a;
+
+	(void)hints;
+	atomic_fetch_add(&asked, 1);
+	while (strcmp(host, "slow.invalid") == 0 && sem_wait(&gate) < 0)
+		;
+	a = calloc(1, sizeof(*a));
+	a->in.sin_family = AF_INET;
+	a->in.sin_port = htons((uint16_t)atoi(port));
+	a->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a->ai = (struct addrinfo){ .ai_addr = (struct sockaddr *)&a->in,
+		.ai_addrlen = sizeof(a->in) };
+	*out = &a->ai;
+	atomic_fetch_add(&answered, 1);
+	return 0;
+}
+
+void freeaddrinfo(struct addrinfo *ai)
+{
+	free(ai);
+}
+
+static int dial_slowly(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(gamp_dial("tcp", "slow.invalid:1"), -ECANCELED);
+	return 0;
+}
+
+static int listen_slowly(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(gamp_listen("tcp", "slow.invalid:0"), -ECANCELED);
+	return 0;
+}
+
+static void dial_a_name(void)
+{
+	gamp_fd l = gamp_listen("tcp", "here.invalid:0"), fd;
+	char to[32];
+
+	CHECK(l > 0);
+	port_text(to, "here.invalid", l);
+	fd = gamp_dial("tcp", to);
+	CHECK(fd > 0);
+	CHECK_EQ(gamp_close(fd), 0);
+	CHECK_EQ(gamp_close(l), 0);
+}
+
+static void names_main(void *arg)
+{
+	struct gamp_dial_options late = { .deadline = gamp_now() + 5 * MS };
+	struct gamp_group g;
+
+	(void)arg;
+	atomic_store(&asked, 0);
+	atomic_store(&answered, 0);
+	CHECK_EQ(sem_init(&gate, 0, 0), 0);
+	CHECK_EQ(gamp_group_init(&g, 0), 0);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(gamp_group_go(
+			     &g, i % 2 ? listen_slowly : dial_slowly, NULL),
+		    0);
+	AWAIT(atomic_load(&asked) == 5);
+	gamp_group_cancel(&g);
+	CHECK_EQ(gamp_group_wait(&g), -ECANCELED);
+	CHECK_EQ(gamp_dial_with(&late, "tcp", "slow.invalid:1"), -ETIMEDOUT);
+	dial_a_name();
+	AWAIT(atomic_load(&asked) == 8);
+	CHECK_EQ(atomic_load(&answered), 2);
+	for (int i = 0; i < 6; i++)
+		CHECK_EQ(sem_post(&gate), 0);
+	AWAIT(atomic_load(&answered) == 8);
+}
+
+static void nobody_waits_for_a_name_longer_than_it_likes(void **state)
+{
+	(void)state;
+	run(names_main);
+	run_one(names_main);
+}
+
 /* Many. */
 
 static struct caller *crowd;
@@ -470,6 +627,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(a_cancel_reaches_every_call),
 		TEST(who_is_cancelled_already_does_not_wait),
+		TEST(a_cancelled_reader_passes_its_turn_on),
+		TEST(nobody_waits_for_a_name_longer_than_it_likes),
 		TEST(many_are_cancelled_at_once),
 	};
 

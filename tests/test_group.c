@@ -301,7 +301,9 @@ static void a_cancel_goes_down_through_nested_groups(void **state)
 
 static void up_main(void *arg)
 {
-	struct nest n = { .depth = 3, .width = 2, .err = -EPIPE, .fails = true };
+	struct nest n = {
+		.depth = 3, .width = 2, .err = -EPIPE, .fails = true
+	};
 	struct gamp_group g;
 
 	(void)arg;

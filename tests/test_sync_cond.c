@@ -518,8 +518,8 @@ static void free_main(void *arg)
 		pthread_t t;
 
 		if (by_thread)
-			CHECK(pthread_create(
-				  &t, NULL, finish_job_thread, j) == 0);
+			CHECK(pthread_create(&t, NULL, finish_job_thread, j) ==
+			      0);
 		else
 			(void)go(finish_job, j);
 		CHECK_EQ(gamp_mutex_lock(&j->m), 0);

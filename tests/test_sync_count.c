@@ -26,12 +26,12 @@ static void sem_hammer(int self)
 
 	for (int i = 0; i < 200 * SCALE; i++) {
 		int64_t until = gamp_now() + draw(&x, 30) * US;
-		int r = i % 3 == 0 ? gamp_sem_tryacquire(&sem) :
-		    i % 5 == 0	   ? gamp_sem_acquire_until(&sem, until) :
-				     gamp_sem_acquire(&sem);
+		int r = i % 3 == 0   ? gamp_sem_tryacquire(&sem)
+			: i % 5 == 0 ? gamp_sem_acquire_until(&sem, until)
+				     : gamp_sem_acquire(&sem);
 
 		CHECK(r == 0 || (i % 3 == 0 && r == -EAGAIN) ||
-		    (i % 5 == 0 && r == -ETIMEDOUT));
+		      (i % 5 == 0 && r == -ETIMEDOUT));
 		if (r < 0)
 			continue;
 		CHECK_EQ(atomic_fetch_add(&inside, 1), 0);
@@ -269,8 +269,7 @@ static void wg_misuse_main(void *arg)
 	CHECK_EQ(gamp_waitgroup_add(&wg, 1), 0);
 	CHECK_EQ(gamp_waitgroup_add(&wg, -2), -EINVAL);
 	CHECK_EQ(gamp_waitgroup_wait_until(&wg, 1), -ETIMEDOUT);
-	CHECK_EQ(
-	    gamp_waitgroup_wait_until(&wg, gamp_now() + MS), -ETIMEDOUT);
+	CHECK_EQ(gamp_waitgroup_wait_until(&wg, gamp_now() + MS), -ETIMEDOUT);
 	CHECK_EQ(gamp_waitgroup_add(&wg, INT64_MAX - 1), 0);
 	CHECK_EQ(gamp_waitgroup_add(&wg, 1), -EOVERFLOW);
 	CHECK_EQ(gamp_waitgroup_go(&wg, NULL, NULL), -EINVAL);
@@ -352,8 +351,7 @@ static void go_main(void *arg)
 	for (int i = 0; i < 20 * SCALE; i++) {
 		atomic_store(&over, 0);
 		for (intptr_t how = 0; how < 8; how++)
-			CHECK(gamp_waitgroup_go(
-				  &wg1, member, (void *)how) > 0);
+			CHECK(gamp_waitgroup_go(&wg1, member, (void *)how) > 0);
 		CHECK_EQ(gamp_waitgroup_wait(&wg1), 0);
 		CHECK_EQ(atomic_load(&over), 12); /* the deferred, too */
 	}
@@ -579,9 +577,9 @@ static void leave_early(void *arg)
 {
 	bool by_time = arg;
 
-	CHECK_EQ(by_time ?
-		gamp_barrier_wait_until(&barrier, gamp_now() + 2 * MS) :
-		gamp_barrier_wait(&barrier),
+	CHECK_EQ(by_time
+		     ? gamp_barrier_wait_until(&barrier, gamp_now() + 2 * MS)
+		     : gamp_barrier_wait(&barrier),
 	    by_time ? -ETIMEDOUT : -ECANCELED);
 	atomic_fetch_add(&over, 1);
 }

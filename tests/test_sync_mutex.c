@@ -38,14 +38,14 @@ static void hammer(int self)
 	uint64_t x = (uint64_t)self + 77;
 
 	for (int i = 0; i < LOOPS; i++) {
-		int r = i % 3 == 0 ? gamp_mutex_trylock(&mutex) :
-		    i % 7 == 0 ? gamp_mutex_lock_until(
-				     &mutex, gamp_now() + draw(&x, 20) * US) :
-				 gamp_mutex_lock(&mutex);
+		int r = i % 3 == 0   ? gamp_mutex_trylock(&mutex)
+			: i % 7 == 0 ? gamp_mutex_lock_until(&mutex,
+					   gamp_now() + draw(&x, 20) * US)
+				     : gamp_mutex_lock(&mutex);
 
 		if (r < 0) {
 			CHECK(r == (i % 3 == 0 ? -EAGAIN : -ETIMEDOUT) &&
-			    (i % 3 == 0 || i % 7 == 0));
+			      (i % 3 == 0 || i % 7 == 0));
 			continue;
 		}
 		CHECK_EQ(atomic_fetch_add(&inside, 1), 0);
@@ -391,8 +391,8 @@ static void race(int self)
 	int64_t until = gamp_now() + draw(&x, 40) * US;
 	int r;
 
-	r = draw(&x, 4) ? gamp_mutex_lock_until(&mutex, until) :
-			  gamp_mutex_lock(&mutex);
+	r = draw(&x, 4) ? gamp_mutex_lock_until(&mutex, until)
+			: gamp_mutex_lock(&mutex);
 	if (r == 0) {
 		CHECK_EQ(atomic_fetch_add(&inside, 1), 0);
 		if (draw(&x, 3) == 0)
@@ -401,8 +401,7 @@ static void race(int self)
 	} else {
 		CHECK(r == -ETIMEDOUT || r == -ECANCELED);
 	}
-	atomic_fetch_add(
-	    &outcomes[r == 0 ? 0 : r == -ETIMEDOUT ? 1 : 2], 1);
+	atomic_fetch_add(&outcomes[r == 0 ? 0 : r == -ETIMEDOUT ? 1 : 2], 1);
 }
 
 static void race_main(void *arg)
@@ -416,8 +415,7 @@ static void race_main(void *arg)
 		crew_start(&racers, VICTIMS, i % 16 == 0, race);
 		dawdle(&x);
 		if (draw(&x, 2))
-			(void)gamp_cancel(
-			    racers.hands[draw(&x, VICTIMS)].id);
+			(void)gamp_cancel(racers.hands[draw(&x, VICTIMS)].id);
 		if (draw(&x, 2))
 			dawdle(&x);
 		unlock_ok();

@@ -5,7 +5,7 @@
 #include "tests/test_sync_util.h"
 
 static struct gamp_rwmutex rw;
-static int64_t guarded; /* by rw; TSan looks at it */
+static int64_t guarded;     /* by rw; TSan looks at it */
 static atomic_int activity; /* readers + WRITER for each writer */
 static atomic_int stop, reads, writes, order;
 
@@ -99,16 +99,16 @@ static void hammer(int self)
 
 		switch (draw(&x, 4)) {
 		case 0:
-			r = writes_now ? gamp_rwmutex_trylock(&rw) :
-					 gamp_rwmutex_tryrlock(&rw);
+			r = writes_now ? gamp_rwmutex_trylock(&rw)
+				       : gamp_rwmutex_tryrlock(&rw);
 			break;
 		case 1:
-			r = writes_now ? gamp_rwmutex_lock_until(&rw, until) :
-					 gamp_rwmutex_rlock_until(&rw, until);
+			r = writes_now ? gamp_rwmutex_lock_until(&rw, until)
+				       : gamp_rwmutex_rlock_until(&rw, until);
 			break;
 		default:
-			r = writes_now ? gamp_rwmutex_lock(&rw) :
-					 gamp_rwmutex_rlock(&rw);
+			r = writes_now ? gamp_rwmutex_lock(&rw)
+				       : gamp_rwmutex_rlock(&rw);
 			CHECK_EQ(r, 0);
 		}
 		CHECK(r == 0 || r == -EAGAIN || r == -ETIMEDOUT);
@@ -165,8 +165,7 @@ static void misuse_main(void *arg)
 	CHECK_EQ(gamp_rwmutex_lock_until(&m, 1), 0); /* it was free */
 	CHECK_EQ(gamp_rwmutex_lock_until(&m, 1), -ETIMEDOUT);
 	CHECK_EQ(gamp_rwmutex_rlock_until(&m, 1), -ETIMEDOUT);
-	CHECK_EQ(
-	    gamp_rwmutex_rlock_until(&m, gamp_now() + MS), -ETIMEDOUT);
+	CHECK_EQ(gamp_rwmutex_rlock_until(&m, gamp_now() + MS), -ETIMEDOUT);
 	CHECK_EQ(gamp_rwmutex_unlock(&m), 0);
 	CHECK_EQ(gamp_rwmutex_rlock_until(&m, 1), 0);
 	CHECK_EQ(gamp_rwmutex_runlock(&m), 0);
@@ -218,9 +217,8 @@ static void play(bool writer_holds, const struct arrival *s, int n)
 		atomic_store(&group_left[i], 0);
 	for (int i = 0; i < n; i++)
 		atomic_fetch_add(&group_left[s[i].group], 1);
-	CHECK_EQ(writer_holds ? gamp_rwmutex_lock(&rw) :
-				gamp_rwmutex_rlock(&rw),
-	    0);
+	CHECK_EQ(
+	    writer_holds ? gamp_rwmutex_lock(&rw) : gamp_rwmutex_rlock(&rw), 0);
 	c = (struct crew){ .fn = arrive, .n = n };
 	atomic_store(&c.left, n);
 	for (int i = 0; i < n; i++) {
@@ -229,8 +227,8 @@ static void play(bool writer_holds, const struct arrival *s, int n)
 		AWAIT(waiting(0) + waiting(1) == i + 1);
 	}
 	CHECK_EQ(gamp_rwmutex_tryrlock(&rw), -EAGAIN);
-	CHECK_EQ(writer_holds ? gamp_rwmutex_unlock(&rw) :
-				gamp_rwmutex_runlock(&rw),
+	CHECK_EQ(
+	    writer_holds ? gamp_rwmutex_unlock(&rw) : gamp_rwmutex_runlock(&rw),
 	    0);
 	crew_wait(&c);
 	is_as_new();
@@ -267,8 +265,8 @@ static void they_come_in_the_order_promised(void **state)
 static void give_up(void *arg)
 {
 	bool writer = arg;
-	int r = writer ? gamp_rwmutex_lock_until(&rw, 0) :
-			 gamp_rwmutex_rlock_until(&rw, 0);
+	int r = writer ? gamp_rwmutex_lock_until(&rw, 0)
+		       : gamp_rwmutex_rlock_until(&rw, 0);
 
 	CHECK_EQ(r, -ECANCELED);
 	atomic_fetch_add(&order, 1);
@@ -331,8 +329,8 @@ static atomic_int writer_alone;
 
 static void one_turn(bool writes_now)
 {
-	CHECK_EQ(writes_now ? gamp_rwmutex_lock(&rw) : gamp_rwmutex_rlock(&rw),
-	    0);
+	CHECK_EQ(
+	    writes_now ? gamp_rwmutex_lock(&rw) : gamp_rwmutex_rlock(&rw), 0);
 	if (gamp_self())
 		gamp_yield();
 	CHECK_EQ(
@@ -382,8 +380,8 @@ static void race(int self)
 	uint64_t x = (uint64_t)self * 99 + (uint64_t)atomic_load(&seed) + 1;
 	int64_t until = gamp_now() + draw(&x, 40) * US;
 	bool writes_now = draw(&x, 2);
-	int r = writes_now ? gamp_rwmutex_lock_until(&rw, until) :
-			     gamp_rwmutex_rlock_until(&rw, until);
+	int r = writes_now ? gamp_rwmutex_lock_until(&rw, until)
+			   : gamp_rwmutex_rlock_until(&rw, until);
 
 	CHECK(r == 0 || r == -ETIMEDOUT || r == -ECANCELED);
 	if (r < 0)
@@ -408,16 +406,16 @@ static void race_main(void *arg)
 		bool writer = draw(&x, 2);
 
 		atomic_store(&seed, (int)draw(&x, 1 << 30));
-		CHECK_EQ(writer ? gamp_rwmutex_lock(&rw) :
-				  gamp_rwmutex_rlock(&rw),
+		CHECK_EQ(
+		    writer ? gamp_rwmutex_lock(&rw) : gamp_rwmutex_rlock(&rw),
 		    0);
 		crew_start(&racers, 4, i % 16 == 0, race);
 		dawdle(&x);
 		if (draw(&x, 2))
 			(void)gamp_cancel(racers.hands[draw(&x, 4)].id);
 		dawdle(&x);
-		CHECK_EQ(writer ? gamp_rwmutex_unlock(&rw) :
-				  gamp_rwmutex_runlock(&rw),
+		CHECK_EQ(writer ? gamp_rwmutex_unlock(&rw)
+				: gamp_rwmutex_runlock(&rw),
 		    0);
 		crew_wait(&racers);
 		is_as_new();

@@ -283,7 +283,7 @@ static void pause_some(uint64_t *rnd)
  * ticks are sent on other Ps. */
 static void stale_main(void *arg)
 {
-	enum { N = SCALE * 4000 };
+	enum { N = 2000 + SCALE * 500 };
 	struct gamp_ticker *t = make(from_now(1000), 1000);
 	uint64_t rnd = random64() | 1;
 	int taken_back = 0, received = 0;
@@ -327,6 +327,7 @@ static void no_stale_tick_is_ever_received(void **state)
 
 static struct once {
 	struct gamp_ticker *t;
+	uint64_t rnd;
 	atomic_int received, stopped;
 	atomic_bool over;
 } once;
@@ -343,24 +344,24 @@ static void receiver(void *arg)
 static void other_stopper(void *arg)
 {
 	struct once *o = arg;
-	uint64_t rnd = random64() | 1;
 
 	while (!atomic_load(&o->over)) {
 		atomic_fetch_add(&o->stopped, gamp_ticker_stop(o->t));
-		pause_some(&rnd);
+		pause_some(&o->rnd);
 	}
 	finished();
 }
 
 static void once_main(void *arg)
 {
-	enum { N = SCALE * 4000 };
+	enum { N = 2000 + SCALE * 1000 };
 	uint64_t rnd = random64() | 1;
 	int armed = 1, taken_back = 0;
 
 	(void)arg;
 	begin();
 	memset(&once, 0, sizeof(once));
+	once.rnd = rnd + 2;
 	once.t = make(from_now(1000), 0);
 	(void)go(receiver, &once);
 	(void)go(other_stopper, &once);
@@ -425,7 +426,7 @@ static void free_main(void *arg)
 
 	(void)arg;
 	stir();
-	for (int i = 0; i < SCALE * 3000; i++) {
+	for (int i = 0; i < 2000 + SCALE * 500; i++) {
 		struct gamp_ticker *t = make(
 		    from_now((int64_t)(next_random(&rnd) % 3000)), i % 3);
 
@@ -621,7 +622,7 @@ static void *tick_until_down(void *arg)
 static void the_runtime_stops_while_tickers_tick(void **state)
 {
 	(void)state;
-	for (int i = 0; i < SCALE * 10; i++) {
+	for (int i = 0; i < 10 + SCALE * 2; i++) {
 		pthread_t t[2];
 		struct gamp_ticker *mine[8];
 

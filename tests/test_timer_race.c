@@ -51,7 +51,7 @@ static int64_t from_now(int64_t ns)
  * never in both, never in neither.
  */
 
-enum { LANES = 4, ROUNDS = SCALE * 10000 };
+enum { LANES = 4, ROUNDS = 8000 + SCALE * 3000 };
 
 static struct lane {
 	struct gamp_timer t;
@@ -222,6 +222,7 @@ enum { MANY = 300 };
 
 static struct busy {
 	struct gamp_timer t[MANY];
+	uint64_t rnd;
 	int started, stopped;
 	atomic_int called;
 } busy[3];
@@ -234,21 +235,20 @@ static void busy_called(void *arg)
 static void keep_busy(void *arg)
 {
 	struct busy *b = arg;
-	uint64_t rnd = random64() | 1;
 
 	for (int i = 0; i < SCALE * 50; i++) {
 		int64_t now = gamp_now();
 
 		for (int k = 0; k < MANY; k++) {
-			int64_t in = (int64_t)(next_random(&rnd) % 100000);
+			int64_t in = (int64_t)(next_random(&b->rnd) % 100000);
 
 			if (starts[k % 2](&b->t[k], now + in, 0, busy_called,
 				b) == 0)
 				b->started++;
 		}
-		dawdle(&rnd);
+		dawdle(&b->rnd);
 		for (int k = 0; k < MANY; k++)
-			if (next_random(&rnd) % 2)
+			if (next_random(&b->rnd) % 2)
 				b->stopped += gamp_timer_stop(&b->t[k]);
 	}
 	for (int k = 0; k < MANY; k++)
@@ -261,8 +261,10 @@ static void busy_main(void *arg)
 	(void)arg;
 	begin();
 	memset(busy, 0, sizeof(busy));
-	for (size_t i = 0; i < LEN(busy); i++)
-		(void)gamp_go(keep_busy, &busy[i]);
+	for (size_t i = 0; i < LEN(busy); i++) {
+		busy[i].rnd = random64() | 1;
+		(void)go(keep_busy, &busy[i]);
+	}
 	await_finished(LEN(busy));
 	for (size_t i = 0; i < LEN(busy); i++)
 		AWAIT(busy[i].started ==
@@ -273,7 +275,9 @@ static void busy_main(void *arg)
 static void many_are_stopped_while_others_fire(void **state)
 {
 	(void)state;
-	run_each(busy_main);
+	for (int procs = 1; procs <= 4; procs++) /* a fiber each, for TSan */
+		run_with(busy_main, &(struct gamp_options){
+			.maxprocs = procs, .max_goroutines = 2000 });
 }
 
 /* Whoever sleeps is woken for an earlier timer. */
@@ -536,9 +540,9 @@ static void arm_and_leave(void *arg)
 			     i / 2 ? HOUR : 0, never_run, NULL),
 		    0);
 	(void)fill_up();
-	/* These two are due, and wait. */
-	CHECK_EQ(gamp_timer_start(&armed[4], 1, 0, never_run, NULL), 0);
-	CHECK_EQ(gamp_timer_start(&armed[5], 1, 5, never_run, NULL), 0);
+	/* These two are due, and wait; perhaps until we have left. */
+	CHECK_EQ(gamp_timer_start(&armed[4], 1, 0, add_one, NULL), 0);
+	CHECK_EQ(gamp_timer_start(&armed[5], 1, HOUR, add_one, NULL), 0);
 	CHECK_EQ(gamp_sleep(MS), 0);
 }
 
@@ -620,7 +624,7 @@ static void stop_in_a_storm(int procs)
 static void the_runtime_stops_while_timers_fire(void **state)
 {
 	(void)state;
-	for (int i = 0; i < SCALE * 10; i++)
+	for (int i = 0; i < 10 + SCALE * 4; i++)
 		stop_in_a_storm(1 + i % 3);
 }
 
@@ -653,7 +657,7 @@ static void *use_until_down(void *arg)
 static void threads_free_their_timers_while_the_runtime_stops(void **state)
 {
 	(void)state;
-	for (int i = 0; i < SCALE * 10; i++) {
+	for (int i = 0; i < 10 + SCALE * 4; i++) {
 		pthread_t t[3];
 
 		fresh();

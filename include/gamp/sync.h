@@ -85,7 +85,7 @@ GAMP_API int gamp_mutex_unlock(struct gamp_mutex *m);
 
 /* Many readers, or one writer.  Zero: unlocked. */
 struct gamp_rwmutex {
-	uint32_t lock, readers, writing, turn;
+	uint32_t lock, word, turn, pad;
 	struct gamp_waiters waiters[2];
 };
 

@@ -36,6 +36,7 @@ enum {
 	AGES = 8,   /* waiters may have waited for long */
 	OTHER = 16, /* the second one unlocks for the first one */
 	GONE = 32,  /* who comes last destroys it */
+	COOLS = 64, /* it is hot for one more unlock */
 };
 static int WHAT, TIMES; /* the scenario */
 
@@ -90,14 +91,13 @@ static void once(void)
 /* With a deadline, if there is one. */
 static void first(void)
 {
-	int64_t until = WHAT & (TIME | CANCEL) ? model_now + 100 * AGE : 0;
-
 	for (int i = 0; i < TIMES; i++) {
-		if (until == 0) {
+		if (!(WHAT & (TIME | CANCEL))) {
 			once();
 			continue;
 		}
-		w->result = gamp_mutex_lock_until(mutex(), until);
+		w->result = gamp_mutex_lock_until(
+		    mutex(), model_now + (WHAT & AGES ? 1 : 100) * AGE);
 		if (w->result == 0) {
 			section();
 			unlock();
@@ -132,6 +132,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		model_membar<THREADS>(false);
 		model_timeouts = WHAT & TIME;
 		w->data($) = 0;
+		rt_store_relaxed(&w->mutex.word, WHAT & COOLS ? HEAT : 0);
 		if (WHAT & G) {
 			model_g_init(&w->mg, 2, true);
 			model_is[0] = model_is[1] = &w->mg;
@@ -198,16 +199,20 @@ static void run(int what, int times, const char *name, unsigned bound,
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	run<2>(0, 1, "two threads", 4, 50);
-	run<3>(G, 1, "goroutine, thread", 3, 50);
+	run<2>(0, 1, "two threads", 4, 20);
+	run<2>(COOLS, 2, "two threads, it cools down", 3, 50);
+	run<3>(G, 1, "goroutine, thread", 2, 20);
 	run<3>(G, 2, "goroutine, thread, twice", 2, 50);
 	run<3>(0, 1, "three threads", 2, 50);
-	run<4>(G | AGES, 1, "goroutine, two threads, ages", 1, 50);
-	run<2>(TIME, 2, "deadline, thread", 3, 50);
-	run<4>(G | TIME, 1, "goroutine, deadline, thread", 2, 50);
-	run<5>(G | TIME, 1, "goroutine, deadline, two threads", 1, 50);
-	run<4>(G | CANCEL, 1, "goroutine, cancel, thread", 2, 50);
-	run<3>(G | OTHER, 1, "another unlocks", 3, 50);
-	run<3>(GONE, 1, "the last one frees it", 2, 50);
+	run<2>(GONE | AGES, 1, "two threads, ages, the last one frees it", 3, 20);
+	run<3>(GONE | AGES, 1, "three threads, ages, the last one frees it",
+	    0, 50);
+	run<4>(G | AGES, 1, "goroutine, two threads, ages", 0, 100);
+	run<2>(TIME, 2, "deadline, thread", 2, 20);
+	run<3>(TIME | AGES, 2, "deadline, two threads, ages", 0, 100);
+	run<4>(G | TIME, 1, "goroutine, deadline, thread", 1, 20);
+	run<5>(G | TIME, 1, "goroutine, deadline, two threads", 0, 100);
+	run<4>(G | CANCEL, 1, "goroutine, cancel, thread", 1, 20);
+	run<3>(G | OTHER, 1, "another unlocks", 2, 20);
 	model_done();
 }
