@@ -71,6 +71,12 @@ typedef struct {
 #define rt_fence_seqcst() atomic_thread_fence(memory_order_seq_cst)
 #define rt_barrier()	  atomic_signal_fence(memory_order_seq_cst)
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) /* clang has no __SANITIZE_THREAD__ */
+#define RT_NO_LOCAL
+#endif
+#endif
+
 /*
  * Compare and exchange that is atomic for this processor only: release, true
  * if it stored.  Who else writes the word must know what it does: lock.h.

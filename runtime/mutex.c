@@ -220,7 +220,7 @@ static struct sudog *win_next(struct mutex *m, bool solo)
 /* The holder.  False: nobody waited, and it is locked still. */
 static bool unlock_waiters(struct mutex *m)
 {
-	uint32_t free = HEAT_MAX, word;
+	uint32_t unlocked = HEAT_MAX, word;
 	struct sudog *first, *s;
 
 	for (int i = 0; i < GUARD_SPINS; i++) {
@@ -230,21 +230,21 @@ static bool unlock_waiters(struct mutex *m)
 	}
 	guard_enter(&m->guard);
 	if (guard_is_solo(&m->guard))
-		free = 0;
-	s = win_next(m, free == 0);
+		unlocked = 0;
+	s = win_next(m, unlocked == 0);
 	first = m->waiters.first;
-	word = free | LOCKED;
+	word = unlocked | LOCKED;
 	if (s && s->err) {
 		if (first && first->kind == WAITING)
 			word |= WAITERS;
 	} else if (first) {
-		word = free; /* it flies: I4 */
+		word = unlocked; /* it flies: I4 */
 	}
 	rt_store_release(&m->word, word);
 	guard_exit(&m->guard);
 	if (s)
 		wait_wake(s->wait);
-	return s || word == free;
+	return s || word == unlocked;
 }
 
 static __attribute__((noinline)) int unlock_slow(struct mutex *m)

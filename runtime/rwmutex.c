@@ -99,13 +99,13 @@ static bool take_or_mark(struct rwmutex *m, int kind)
 
 	for (;;) {
 		uint32_t w = rt_load_relaxed(&m->word);
-		bool open = is_open(w, kind);
+		bool may = is_open(w, kind);
 
-		if (!open && (w & WAITERS))
+		if (!may && (w & WAITERS))
 			return false;
 		if (sync_change(&m->word, w,
-			open ? w + share_of(kind) : w | WAITERS, solo))
-			return open;
+			may ? w + share_of(kind) : w | WAITERS, solo))
+			return may;
 	}
 }
 
@@ -161,7 +161,7 @@ static inline int lock_until(
 	return r;
 }
 
-static int try(struct gamp_rwmutex *pub, int kind)
+static int try_lock(struct gamp_rwmutex *pub, int kind)
 {
 	struct rwmutex *m = (struct rwmutex *)pub;
 	struct m *mp = sync_enter();
@@ -198,12 +198,12 @@ int gamp_rwmutex_rlock_until(struct gamp_rwmutex *m, int64_t deadline)
 
 int gamp_rwmutex_trylock(struct gamp_rwmutex *m)
 {
-	return try(m, WRITERS);
+	return try_lock(m, WRITERS);
 }
 
 int gamp_rwmutex_tryrlock(struct gamp_rwmutex *m)
 {
-	return try(m, READERS);
+	return try_lock(m, READERS);
 }
 
 /* With WAITERS.  False: it has none any more, and is locked still. */

@@ -167,13 +167,18 @@ static void sort_locks(struct select *sel)
 static void enter_all(struct select *sel)
 {
 	struct gamp_chan *last = NULL;
+	bool solo;
 
 	if (sel->chans == 0)
 		return;
 	hard_point();
 	rt_rank_push(RANK_GUARD);
-	sel->solo = solo_begin();
-	if (sel->solo) {
+	solo = solo_begin();
+	/* A canceller may be so early that the commit of the wait that is over
+	 * is still in exit_all, and reads it; then it was and stays false. */
+	if (sel->solo != solo)
+		sel->solo = solo;
+	if (solo) {
 		for (uint32_t i = 0; i < sel->chans; i++)
 			san_acquire(&chan_at(sel, i)->guard);
 		return;

@@ -13,7 +13,7 @@
 #include "tests/net_util.h"
 
 #if defined(RT_TSAN)
-enum { CROWD = 2000 };
+enum { CROWD = 500 };
 #else
 enum { CROWD = 20000 };
 #endif

@@ -419,9 +419,9 @@ static const struct {
 	int weight; /* rounds per thousand */
 	bool threads;
 } parts[] = {
-	{ "tree", tree_round, 2000, false },
+	{ "tree", tree_round, 1500, false },
 	{ "deadline", deadline_round, 4000, false },
-	{ "leave", leave_round, 2000, false },
+	{ "leave", leave_round, 500, false },
 	{ "thread", tree_round, 500, true },
 };
 

@@ -316,7 +316,7 @@ static int fickle_threads;
 
 static void fickle_main(void *arg)
 {
-	int lives = (fickle_threads ? 100 : 1000) * SCALE;
+	int lives = (fickle_threads ? 60 : 300) * SCALE;
 
 	(void)arg;
 	begin();

@@ -51,7 +51,7 @@ static int64_t from_now(int64_t ns)
  * never in both, never in neither.
  */
 
-enum { LANES = 4, ROUNDS = 8000 + SCALE * 3000 };
+enum { LANES = 4, ROUNDS = 4000 + SCALE * 3000 };
 
 static struct lane {
 	struct gamp_timer t;

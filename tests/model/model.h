@@ -48,6 +48,12 @@ void membar_light(void);
 inline void membar_init(void) {}
 static rt_model_always membar_works;
 
+/* Bits: only scenarios with so many threads are compiled.  It is Relacy that
+ * takes long, once for each number, and a mutant needs one of them. */
+#ifndef MODEL_THREADS
+#define MODEL_THREADS ~0u
+#endif
+
 /* As a bound: a failure that waits for its fix; only `k` runs it. */
 #define MODEL_KNOWN 1000u
 
@@ -116,9 +122,9 @@ template <class M> static bool model_search(rl::test_params &p, bool full)
 	return r == rl::test_result_success;
 }
 
-/* bound: preemptions of the full search, 0 for none; thousands: random. */
 template <class M>
-static void model_run(const char *what, unsigned bound, unsigned thousands)
+static void model_run_here(
+    const char *what, unsigned bound, unsigned thousands)
 {
 	const char *only = getenv("MODEL_ONLY");
 
@@ -176,6 +182,14 @@ static void model_run(const char *what, unsigned bound, unsigned thousands)
 		}
 		fflush(stdout);
 	}
+}
+
+/* bound: preemptions of the full search, 0 for none; thousands: random. */
+template <class M>
+static void model_run(const char *what, unsigned bound, unsigned thousands)
+{
+	if constexpr ((MODEL_THREADS >> M::params::thread_count & 1) != 0)
+		model_run_here<M>(what, bound, thousands);
 }
 
 #endif

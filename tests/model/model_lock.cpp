@@ -89,12 +89,12 @@ static void run(int flags, int times, const char *what, unsigned bound,
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	run<2>(0, 2, "lock", 6, 20);
-	run<2>(GUARD, 2, "guard", 6, 20);
-	run<3>(0, 1, "lock, three", 4, 20);
-	run<3>(GUARD, 1, "guard, three", 4, 20);
-	run<3>(0, 2, "lock, three, twice", 0, 50);
-	run<3>(GUARD | GONE, 1, "guard, the last one frees it", 3, 20);
-	run<2>(FENCES, 2, "lock, fence mode", 4, 20);
+	run<2>(0, 2, "lock: two", 6, 20);
+	run<2>(GUARD, 2, "guard: two", 6, 20);
+	run<3>(0, 1, "lock: three", 4, 20);
+	run<3>(GUARD, 1, "guard: three", 4, 20);
+	run<3>(0, 2, "lock: three, twice", 0, 50);
+	run<3>(GUARD | GONE, 1, "guard: the last one frees it", 3, 20);
+	run<2>(FENCES, 2, "lock: fence mode", 4, 20);
 	model_done();
 }

@@ -199,7 +199,7 @@ static void run(int what, int times, const char *name, unsigned bound,
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	run<2>(0, 1, "two threads", 4, 20);
+	run<2>(0, 1, "two threads, cold", 4, 20);
 	run<2>(COOLS, 2, "two threads, it cools down", 3, 50);
 	run<3>(G, 1, "goroutine, thread", 2, 20);
 	run<3>(G, 2, "goroutine, thread, twice", 2, 50);

@@ -87,11 +87,11 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 int main(int argc, char **argv)
 {
 	model_main(argc, argv);
-	model_run<model<2> >("solo", 4, 50);
+	model_run<model<2> >("solo: one thread", 4, 50);
 	HEIR = true;
-	model_run<model<3> >("solo, the P moves", 2, 20);
+	model_run<model<3> >("solo: the P moves", 2, 20);
 	HEIR = false;
 	TIMES = 1;
-	model_run<model<3> >("solo, two threads", 3, 20);
+	model_run<model<3> >("solo: two threads", 3, 20);
 	model_done();
 }

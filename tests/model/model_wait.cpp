@@ -276,9 +276,9 @@ int main(int argc, char **argv)
 	run<3>(SEND | CANCEL | FIRM, "send, cancel in vain", 3, 20);
 	run<3>(SEND | CANCEL | AGAIN, "send, cancel, wait again", 3, 20);
 	run<3>(SEND | CANCEL | HEIR, "send, cancel, next goroutine", 3, 20);
-	run<2>(CANCEL, "cancel", 5, 20);
-	run<2>(CANCEL | FENCES, "cancel, fence mode", 5, 20);
-	run<2>(TIME, "deadline", 5, 20);
+	run<2>(CANCEL, "cancel alone", 5, 20);
+	run<2>(CANCEL | FENCES, "cancel alone, fence mode", 5, 20);
+	run<2>(TIME, "deadline alone", 5, 20);
 	run<3>(SEND | TIME, "send, deadline", 3, 20);
 	run<4>(SEND | TIME | G0, "send, deadline, g0", 2, 20);
 	run<3>(SEND | TIME | AGAIN, "send, deadline, wait again", 3, 20);

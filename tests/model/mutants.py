@@ -11,6 +11,7 @@ Exit 0 if all are killed.
 """
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -223,46 +224,46 @@ MUTANTS = [
      "return false;", "retake"),
 
     ("lock: no membarrier", "base/lock.c",
-     "membar_heavy();			   /* L4 */", "", "lock"),
+     "membar_heavy();			   /* L4 */", "", "lock", "lock: two"),
     ("lock: the membarrier before the mark", "base/lock.c",
      "while (rt_swap_acqrel(&l->word, 2) != 0) { /* L3 */\n"
      "\t\tmembar_heavy();",
      "while (membar_heavy(), rt_swap_acqrel(&l->word, 2) != 0) {\n\t\t",
-     "lock"),
+     "lock", "lock: two"),
     ("lock: unlock stores", "base/lock.h",
      "return rt_cas_local(word, held, 0); /* L2 */",
-     "return rt_store_release(word, 0), true;", "lock"),
+     "return rt_store_release(word, 0), true;", "lock", "lock: two"),
     ("lock: unlock takes any word for held", "base/lock.h",
      "if (rt_unlikely(rt_load_relaxed(word) != held)) /* L1 */\n"
-     "\t\treturn false;", "held = rt_load_relaxed(word);", "lock"),
+     "\t\treturn false;", "held = rt_load_relaxed(word);", "lock", "lock: two"),
     ("lock: the second sleeper is forgotten", "base/lock.c",
      "(void)futex_wait(&l->word, 2, 0);  /* L5 */\n\t}",
      "(void)futex_wait(&l->word, 2, 0);\n\t}\n"
-     "\trt_store_relaxed(&l->word, 1);", "lock", "lock, three"),
+     "\trt_store_relaxed(&l->word, 1);", "lock", "lock: three"),
     ("lock: locking orders nothing", "base/lock.h",
      "if (rt_unlikely(!rt_cas_acqrel(&l->word, &w, 1)))",
-     "if (rt_unlikely(!rt_cas_relaxed(&l->word, &w, 1)))", "lock"),
+     "if (rt_unlikely(!rt_cas_relaxed(&l->word, &w, 1)))", "lock", "lock: two"),
     ("lock: a loser that gets it acquires nothing", "base/lock.c",
      "while (rt_swap_acqrel(&l->word, 2) != 0) { /* L3 */",
-     "while (rt_swap_relaxed(&l->word, 2) != 0) {", "lock"),
+     "while (rt_swap_relaxed(&l->word, 2) != 0) {", "lock", "lock: two"),
     ("lock: unlocking with sleepers orders nothing", "base/lock.c",
      "(void)rt_swap_acqrel(&l->word, 0);",
-     "(void)rt_swap_relaxed(&l->word, 0);", "lock"),
+     "(void)rt_swap_relaxed(&l->word, 0);", "lock", "lock: two"),
     ("lock: the guard's loser without membarrier", "sched/guard.c",
-     "membar_heavy();			   /* L4 */", "", "lock", "guard"),
+     "membar_heavy();			   /* L4 */", "", "lock", "guard: two"),
     ("lock: the guard's sleeper is not woken", "sched/guard.c",
-     "futex_wake(&l->word, 1);", "", "lock", "guard"),
+     "futex_wake(&l->word, 1);", "", "lock", "guard: two"),
     ("lock: the guard is read after it was let go", "sched/guard.c",
      "(void)rt_swap_acqrel(&l->word, 0);",
      "(void)rt_swap_acqrel(&l->word, 0);\n"
      "\tif (rt_load_relaxed(&l->word) != 0)\n\t\treturn;", "lock", "frees"),
 
     ("solo: no membarrier", "sched/solo.c",
-     "membar_heavy(); /* pairs with solo_begin */", ";", "solo"),
+     "membar_heavy(); /* pairs with solo_begin */", ";", "solo", "one thread"),
     ("solo: nobody waits for the owner", "sched/solo.c",
-     "while (rt_load_acquire(&solo_state.busy))", "while (false)", "solo"),
+     "while (rt_load_acquire(&solo_state.busy))", "while (false)", "solo", "one thread"),
     ("solo: the owner does not look again", "sched/solo.h",
-     "if (rt_likely(rt_load_acquire(&solo_state.on)))", "if (true)", "solo"),
+     "if (rt_likely(rt_load_acquire(&solo_state.on)))", "if (true)", "solo", "one thread"),
     ("solo: busy after the second look", "sched/solo.h",
      "rt_store_relaxed(&solo_state.busy, 1);\n"
      "\tmembar_light(); /* pairs with solo_break */\n"
@@ -270,15 +271,15 @@ MUTANTS = [
      "membar_light();\n"
      "\tbool on = rt_load_acquire(&solo_state.on);\n"
      "\trt_store_relaxed(&solo_state.busy, 1);\n"
-     "\tif (on)\n", "solo"),
+     "\tif (on)\n", "solo", "one thread"),
     ("solo: leaving orders nothing", "sched/solo.h",
      "static inline void solo_end(void)\n{\n"
      "\trt_store_release(&solo_state.busy, 0);",
      "static inline void solo_end(void)\n{\n"
-     "\trt_store_relaxed(&solo_state.busy, 0);", "solo"),
+     "\trt_store_relaxed(&solo_state.busy, 0);", "solo", "one thread"),
     ("solo: the thread acquires nothing", "sched/solo.c",
      "while (rt_load_acquire(&solo_state.busy))",
-     "while (rt_load_relaxed(&solo_state.busy))", "solo"),
+     "while (rt_load_relaxed(&solo_state.busy))", "solo", "one thread"),
     ("solo: broken is said too early", "sched/solo.c",
      "rt_lock(&lock);\n\tswitch_off();\n"
      "\trt_store_release(&solo_state.broken, 1);",
@@ -289,26 +290,26 @@ MUTANTS = [
      "if (rt_unlikely(!rt_load_relaxed(&solo_state.broken)))",
      "solo", "two threads"),
     ("solo: a section ends as one with the lock", "sched/guard.h",
-     "if (!guard_is_solo(l)) {", "if (true) {", "solo"),
+     "if (!guard_is_solo(l)) {", "if (true) {", "solo", "one thread"),
 
     ("wait: a partner wins by a store", "sched/wait.c",
-     "if (solo && !(word & W_FDS))", "if (true)", "wait", "send, deadline"),
+     "if (solo && !(word & W_FDS))", "if (true)", "wait", "deadline, wait"),
     ("wait: late ones do not compare the count", "sched/wait.c",
      "while ((now | W_STATE) == (word | W_STATE)) {", "while (true) {",
-     "wait", "send, deadline"),
+     "wait", "deadline, wait"),
     ("wait: the deadline forgets who is about to park", "sched/wait.c",
      "} else if (state != W_COMMIT || move(w, now, W_POKED)) {",
-     "} else {", "wait", "deadline"),
+     "} else {", "wait", "alone"),
     ("wait: no C2 without a deadline", "sched/wait.c",
      "return !(rt_load_relaxed(&gp->tag) & 1) ||", "return true ||",
-     "wait", "cancel"),
+     "wait", "cancel alone"),
     ("wait: what C2 finds is taken back by a store", "sched/wait.c",
      "!move(&gp->wait, word | W_WAIT, W_CANCEL);",
      "(rt_store_release(&gp->wait.word, word | W_CANCEL), false);",
-     "wait", "cancel"),
+     "wait", "cancel alone"),
     ("wait: no fence before C2", "sched/wait.c",
      "membar_light(); /* pairs with F2 */\n\treturn",
-     "return", "wait", "cancel, fence mode"),
+     "return", "wait", "alone, fence mode"),
     ("wait: no C2 with a deadline", "sched/wait.c",
      "if (!(word & W_FIRM) && (rt_load_relaxed(&gp->tag) & 1))",
      "if (false)", "wait", "to come"),
@@ -316,7 +317,7 @@ MUTANTS = [
      "membar_light(); /* pairs with F2 */\n\tif", "if",
      "wait", "to come, fence mode"),
     ("wait: the canceller does not fence", "sched/cancel.c",
-     "membar_heavy(); /* F2, pairs with F1 */", ";", "wait", "cancel"),
+     "membar_heavy(); /* F2, pairs with F1 */", ";", "wait", "cancel alone"),
     ("wait: a canceller leaves who is about to park", "sched/wait.c",
      "end_wait(&gp->wait, word, W_CANCEL))",
      "(word & W_STATE) == W_WAIT && move(&gp->wait, word, W_CANCEL))",
@@ -337,7 +338,7 @@ MUTANTS = [
      "if (release)\n\t\trelease(obj);",
      "if (how->release)\n\t\thow->release(how->obj);", "wait", "g0"),
     ("wait: the timer stays armed", "sched/wait.c",
-     "(void)timer_stop(&gp->timer);", ";", "wait", "send, deadline"),
+     "(void)timer_stop(&gp->timer);", ";", "wait", "deadline, wait"),
     ("wait: a thread does not wait for who won it", "sched/wait.c",
      "(void)note_sleep(&w->note, 0); /* the winner is about to wake us */",
      ";", "wait", "thread"),
@@ -393,10 +394,10 @@ MUTANTS = [
      "select", "event"),
 
     ("mutex: no membarrier", "runtime/mutex.c",
-     "membar_heavy();", ";", "mutex", "two threads"),
+     "membar_heavy();", ";", "mutex", "cold"),
     ("mutex: WAITERS after the membarrier", "runtime/mutex.c",
      "w = LOCKED | WAITERS | HEAT_MAX;", "w = LOCKED | HEAT_MAX;",
-     "mutex", "two threads"),
+     "mutex", "cold"),
     ("mutex: no L1", "base/lock.h",
      "if (rt_unlikely(rt_load_relaxed(word) != held)) /* L1 */\n"
      "\t\treturn false;", "", "mutex", "cools"),
@@ -407,32 +408,44 @@ MUTANTS = [
     ("mutex: who flew and leaves forgets the others", "runtime/mutex.c",
      "take_or_mark(m, err == 0 || (flew && s->next))",
      "take_or_mark(m, err == 0)",
-     "mutex", "deadline, two threads"),
+     "mutex", "deadline, two threads, ages"),
     ("mutex: who flew in vain still flies", "runtime/mutex.c",
      "s->kind = WAITING;", ";", "mutex", "cools"),
     ("mutex: handed over unlocked", "runtime/mutex.c",
-     "word = free | LOCKED;", "word = free;", "mutex", "ages"),
+     "word = free | LOCKED;", "word = free;", "mutex", "two threads, ages, the last"),
     ("mutex: those behind the new owner are forgotten", "runtime/mutex.c",
      "if (first && first->kind == WAITING)\n\t\t\tword |= WAITERS;", ";",
-     "mutex", "two threads, ages"),
+     "mutex", "goroutine, two threads"),
     ("mutex: the new owner competes", "runtime/mutex.c",
      "if (s.err != 0) /* it was handed over */\n\t\t\treturn 0;", ";",
-     "mutex", "ages"),
+     "mutex", "two threads, ages, the last"),
     ("mutex: the owner is woken under the guard", "runtime/mutex.c",
      "guard_exit(&m->guard);\n\tif (s)\n\t\twait_wake(s->wait);",
      "if (s)\n\t\twait_wake(s->wait);\n\tguard_exit(&m->guard);",
-     "mutex", "frees"),
+     "mutex", "two threads, ages, the last"),
     ("mutex: locking orders nothing", "runtime/mutex.c",
      "rt_cas_acqrel(&m->word, &w, w | LOCKED);",
      "rt_cas_relaxed(&m->word, &w, w | LOCKED);", "mutex", "goroutine, thread"),
     ("mutex: freeing a hot one orders nothing", "runtime/mutex.c",
      "return rt_cas_acqrel(&m->word, &from, to);\n\tsame",
      "return rt_cas_relaxed(&m->word, &from, to);\n\tsame",
-     "mutex", "two threads"),
+     "mutex", "cold"),
     ("mutex: letting one fly orders nothing", "runtime/mutex.c",
      "rt_store_release(&m->word, word);",
      "rt_store_relaxed(&m->word, word);", "mutex", "three threads"),
 ]
+
+
+def threads(model, only):
+    """MODEL_THREADS of model.h: what the scenarios with that word need."""
+    with open(ROOT + "/tests/model/model_%s.cpp" % model,
+              encoding="utf-8") as f:
+        runs = re.findall(r'run<(?:model<)?(\w+)> ?>?\([^";]*"([^"]*)"',
+                          f.read())
+    counts = {n for n, name in runs if only in name}
+    if not all(n.isdigit() for n in counts):
+        return "-DMODEL_THREADS=~0u"
+    return "-DMODEL_THREADS=%du" % sum(1 << int(n) for n in counts)
 
 
 def attempt(work, number, mutant):
@@ -454,7 +467,8 @@ def attempt(work, number, mutant):
     with open(shadow, "w", encoding="utf-8") as f:
         f.write(text)
     build = subprocess.run(
-        [CXX] + FLAGS + ["-include", os.path.join(work, "pch.h"), "-I" + top]
+        [CXX] + FLAGS + [threads(model, only)]
+        + ["-include", os.path.join(work, "pch.h"), "-I" + top]
         + INCLUDE + [ROOT + "/tests/model/model_%s.cpp" % model,
                     "-Wl,--gc-sections", "-o", exe],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
