@@ -103,33 +103,14 @@ static gamp_fd dial_addr(const struct gamp_addr *a, const char *network,
 	}
 }
 
-/* Nothing is begun that would not be finished. */
-static int may_dial(const struct gamp_dial_options *opt)
-{
-	int r = m_checkpoint();
-
-	if (r < 0)
-		return r;
-	if (opt->deadline && opt->deadline <= clock_now())
-		return -ETIMEDOUT;
-	return 0;
-}
-
 static gamp_fd dial(const struct gamp_dial_options *opt, const char *network,
     const char *text)
 {
 	struct gamp_addr addrs[ADDRS_MAX];
 	struct addr_net net;
-	int n = socket_resolve(
-	    network, text, opt->deadline, addrs, ADDRS_MAX, &net);
+	int n = socket_resolve(network, text, addrs, ADDRS_MAX, &net);
 	gamp_fd fd = n, first = 0;
 
-	if (n > 0) { /* a name takes its time */
-		int r = may_dial(opt);
-
-		if (r < 0)
-			return r;
-	}
 	for (int i = 0; i < n; i++) {
 		fd = dial_addr(&addrs[i], network, opt);
 		if (fd >= 0 || fd == -ECANCELED)
@@ -140,6 +121,18 @@ static gamp_fd dial(const struct gamp_dial_options *opt, const char *network,
 			first = fd;
 	}
 	return first ? first : fd;
+}
+
+/* Nothing is begun that would not be finished. */
+static int may_dial(const struct gamp_dial_options *opt)
+{
+	int r = m_checkpoint();
+
+	if (r < 0)
+		return r;
+	if (opt->deadline && opt->deadline <= clock_now())
+		return -ETIMEDOUT;
+	return 0;
 }
 
 gamp_fd gamp_dial_with(const struct gamp_dial_options *opt,

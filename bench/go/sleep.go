@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"runtime"
 	"sync/atomic"
 )
 
@@ -33,16 +31,12 @@ func sleepMain() {
 		line(row.name, int64(row.n), append([]value{{mean, "ns/op"}},
 			latency("late-", v)...)...)
 	}
-	for procs := 1; procs <= 2; procs++ {
-		runtime.GOMAXPROCS(procs)
-		name := fmt.Sprintf("Sleepers/procs=%d", procs)
-		for i := env("BENCH_COUNT", 1); i > 0 && wanted(name); i-- {
-			sleepers(name)
-		}
+	for i := env("BENCH_COUNT", 1); i > 0 && wanted("Sleepers"); i-- {
+		sleepers()
 	}
 }
 
-func sleepers(name string) {
+func sleepers() {
 	n := env("BENCH_GOROUTINES", 1000000)
 	b := bench{n: n}
 	rnd := uint64(1)
@@ -60,7 +54,7 @@ func sleepers(name string) {
 		sleep(1e6)
 	}
 	b.stop()
-	line(name, n, value{float64(b.t1-b.t0) / float64(n), "ns/op"},
+	line("Sleepers", n, value{float64(b.t1-b.t0) / float64(n), "ns/op"},
 		value{float64(b.c1-b.c0) / float64(n), "cpu-ns/op"},
 		value{float64(b.c1-b.c0) / 1e9, "cpu-s"})
 }
