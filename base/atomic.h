@@ -71,6 +71,35 @@ typedef struct {
 #define rt_fence_seqcst() atomic_thread_fence(memory_order_seq_cst)
 #define rt_barrier()	  atomic_signal_fence(memory_order_seq_cst)
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) /* clang has no __SANITIZE_THREAD__ */
+#define RT_NO_LOCAL
+#endif
+#endif
+
+/*
+ * Compare and exchange that is atomic for this processor only: release, true
+ * if it stored.  Who else writes the word must know what it does: lock.h.
+ */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(RT_NO_LOCAL)
+static inline bool rt_cas_local(rt_a32 *p, uint32_t old, uint32_t to)
+{
+	bool stored;
+
+	__asm__ volatile("cmpxchgl %3, %1"
+			 : "=@ccz"(stored), "+m"(p->v), "+a"(old)
+			 : "r"(to)
+			 : "memory");
+	return stored;
+}
+#else
+static inline bool rt_cas_local(rt_a32 *p, uint32_t old, uint32_t to)
+{
+	return rt_cas_acqrel(p, &old, to);
+}
+#endif
+
 /* Any address will do: it is never read. */
 #define rt_prefetch(p) __builtin_prefetch(p)
 

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* clock.h - the monotonic clock in nanoseconds, and times that saturate. */
+/*
+ * clock.h - the monotonic clock in nanoseconds, and times that saturate.
+ *
+ * There are two: the program's, which stands still in tests with fake time and
+ * is moved by the scheduler when all goroutines are parked, and the real one,
+ * for threads that sleep and for how long something may run.
+ */
 #ifndef RT_BASE_CLOCK_H
 #define RT_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
 
+#include "base/atomic.h"
+
 #define NS_PER_SEC INT64_C(1000000000)
 #define NS_PER_MS  INT64_C(1000000)
 #define NS_PER_US  INT64_C(1000)
 #define NEVER	   INT64_MAX /* no deadline, no timer */
 
+extern rt_atime clock_fake; /* the program's time; 0: it is the real one */
+
 /* 30 to 60 ns: hot paths use the time that their P has cached. */
-static inline int64_t clock_now(void)
+static inline int64_t clock_real(void)
 {
 	struct timespec ts;
 
@@ -20,10 +30,34 @@ static inline int64_t clock_now(void)
 	return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
+/* The program's. */
+static inline int64_t clock_now(void)
+{
+	int64_t fake = rt_load_acquire(&clock_fake);
+
+	return rt_likely(fake == 0) ? clock_real() : fake;
+}
+
 /* now + ns, not beyond NEVER. */
 static inline int64_t clock_after(int64_t now, int64_t ns)
 {
 	return ns >= NEVER - now ? NEVER : now + ns;
+}
+
+/* 0: the real one again. */
+static inline void clock_set(int64_t t)
+{
+	rt_store_release(&clock_fake, t);
+}
+
+/* A time of the program's as one that a thread can sleep until. */
+static inline int64_t clock_real_at(int64_t t)
+{
+	int64_t fake = rt_load_acquire(&clock_fake);
+
+	if (rt_likely(fake == 0) || t == NEVER)
+		return t;
+	return clock_after(clock_real(), t - fake);
 }
 
 /* A public deadline (0: none) as an internal one. */

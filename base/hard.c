@@ -34,7 +34,7 @@ void hard_init(void)
 
 	if (seed != 0)
 		return;
-	seed = s ? strtoull(s, NULL, 0) : (uint64_t)clock_now();
+	seed = s ? strtoull(s, NULL, 0) : (uint64_t)clock_real();
 	(void)snprintf(line, sizeof(line), "hard mode, GAMP_HARD_SEED=%llu",
 	    (unsigned long long)seed);
 	rt_warn(line);
@@ -46,8 +46,21 @@ void hard_point(void)
 		(void)sched_yield();
 }
 
+static struct {
+	bool set;
+	struct rng rng;
+} fixed;
+
+void hard_fix(uint64_t by)
+{
+	fixed.set = by != 0;
+	rng_seed(&fixed.rng, by);
+}
+
 bool hard_chance(uint32_t n)
 {
+	if (fixed.set)
+		return rng_next(&fixed.rng) % n == 0;
 	return draw() % n == 0;
 }
 

@@ -19,14 +19,20 @@
 void hard_init(void);
 /* Sometimes gives the processor away. */
 void hard_point(void);
-/* True once in n times. */
+/* True once in n times.  With the P. */
 bool hard_chance(uint32_t n);
+/* These chances follow from `by` alone (0: as before): for a seeded order. */
+void hard_fix(uint64_t by);
 #else
 static inline void hard_init(void)
 {
 }
 static inline void hard_point(void)
 {
+}
+static inline void hard_fix(uint64_t by)
+{
+	(void)by;
 }
 static inline bool hard_chance(uint32_t n)
 {

@@ -47,11 +47,14 @@ void rt_lock_slow(struct rt_lock *l)
 		    rt_cas_acqrel(&l->word, &w, 1))
 			return;
 	}
-	while (rt_swap_acqrel(&l->word, 2) != 0)
-		(void)futex_wait(&l->word, 2, 0);
+	while (rt_swap_acqrel(&l->word, 2) != 0) { /* L3 */
+		membar_heavy();			   /* L4 */
+		(void)futex_wait(&l->word, 2, 0);  /* L5 */
+	}
 }
 
 void rt_unlock_slow(struct rt_lock *l)
 {
+	(void)rt_swap_acqrel(&l->word, 0);
 	futex_wake(&l->word, 1);
 }

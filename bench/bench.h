@@ -154,6 +154,53 @@ static inline void bench_runtime(int procs, gamp_fn *fn, void *arg)
 	(void)bench_must("gamp_run", gamp_run(fn, arg, &opt));
 }
 
+/* Channels of numbers. */
+static inline struct gamp_chan *bench_chan(size_t capacity)
+{
+	struct gamp_chan *ch = gamp_chan_new(sizeof(uint64_t), capacity);
+
+	if (!ch)
+		bench_fail("gamp_chan_new: no memory");
+	return ch;
+}
+
+static inline void bench_chan_free(struct gamp_chan *ch)
+{
+	(void)bench_must("gamp_chan_free", gamp_chan_free(ch));
+}
+
+static inline void bench_send(struct gamp_chan *ch, uint64_t v)
+{
+	(void)bench_must("gamp_chan_send", gamp_chan_send(ch, &v));
+}
+
+static inline uint64_t bench_recv(struct gamp_chan *ch)
+{
+	uint64_t v = 0;
+
+	(void)bench_must("gamp_chan_recv", gamp_chan_recv(ch, &v));
+	return v;
+}
+
+/* Goroutines that somebody waits for. */
+static inline void bench_go(struct gamp_waitgroup *wg, gamp_fn *fn, void *arg)
+{
+	(void)bench_must("gamp_waitgroup_go", gamp_waitgroup_go(wg, fn, arg));
+}
+
+static inline void bench_wait(struct gamp_waitgroup *wg)
+{
+	(void)bench_must("gamp_waitgroup_wait", gamp_waitgroup_wait(wg));
+}
+
+/* The end of a run that gave another result than it must. */
+static inline void bench_check(const char *what, uint64_t is, uint64_t want)
+{
+	if (is != want)
+		bench_fail(
+		    "%s: %" PRIu64 " instead of %" PRIu64, what, is, want);
+}
+
 /* Latencies. */
 static inline int bench_by_size(const void *a, const void *b)
 {

@@ -6,8 +6,9 @@
  * else runs?  (Sleepers) how much processor time do 1,000,000 goroutines take
  * that each sleep once, 1 to 2 s, from the first spawn to the last exit?
  * Bar: 10 us within 100 us at the median (Go 1.24: 1 ms); 1 ms late by 61 us
- * (p50) and 115 us (p99) as libgo (Go 73, 150).  Sleepers: Go 4.9 to 6.8 s.
- * Twin: go/sleep.go.
+ * (p50) and 115 us (p99) as libgo (Go 73, 150).  Sleepers: Go 4.9 to 6.8 s;
+ * half of Go's processor time with one P, with two 0.8 of the better of Go
+ * and Tokio.  Twins: go/sleep.go; of Sleepers also tokio/src/sleep.rs.
  */
 #include <stdatomic.h>
 
@@ -61,9 +62,11 @@ static void sleepers(void *arg)
 	int64_t n = bench_env("BENCH_GOROUTINES", 1000000);
 	struct bench b = { .n = (uint64_t)n };
 	uint64_t rnd = 1;
+	char name[64];
 
-	(void)arg;
-	if (!bench_wanted("Sleepers"))
+	(void)snprintf(
+	    name, sizeof(name), "Sleepers/procs=%d", *(const int *)arg);
+	if (!bench_wanted(name))
 		return;
 	atomic_store(&left, n);
 	bench_start(&b);
@@ -78,7 +81,7 @@ static void sleepers(void *arg)
 	while (atomic_load_explicit(&left, memory_order_acquire) > 0)
 		(void)gamp_sleep(GAMP_MILLISECOND);
 	bench_stop(&b);
-	bench_begin("Sleepers", b.n);
+	bench_begin(name, b.n);
 	bench_value((double)(b.t1 - b.t0) / (double)n, "ns/op");
 	bench_value((double)(b.c1 - b.c0) / (double)n, "cpu-ns/op");
 	bench_value((double)(b.c1 - b.c0) / 1e9, "cpu-s");
@@ -89,7 +92,8 @@ int main(int argc, char **argv)
 {
 	bench_init(argc, argv);
 	bench_runtime(0, late, NULL);
-	for (int64_t i = bench_env("BENCH_COUNT", 1); i > 0; i--)
-		bench_runtime(0, sleepers, NULL);
+	for (int procs = 1; procs <= 2; procs++)
+		for (int64_t i = bench_env("BENCH_COUNT", 1); i > 0; i--)
+			bench_runtime(procs, sleepers, &procs);
 	return 0;
 }

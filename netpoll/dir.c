@@ -77,6 +77,22 @@ int dir_arm(struct dir *d, rt_a32 *info, uint32_t stop)
 	return r;
 }
 
+bool dir_watch(struct dir *d, struct g *who, rt_a32 *info, uint32_t stop)
+{
+	uintptr_t s = DIR_NIL;
+
+	if (!rt_cas_acqrel(&d->sem, &s, (uintptr_t)who))
+		return false; /* READY, and stays it */
+	hard_point();
+	rt_fence_seqcst(); /* F1, pairs with F2 */
+	return !(rt_load_relaxed(info) & stop);
+}
+
+bool dir_unwatch(struct dir *d)
+{
+	return rt_swap_acqrel(&d->sem, (uintptr_t)DIR_NIL) == DIR_READY;
+}
+
 bool dir_disarm(struct dir *d)
 {
 	uintptr_t s = DIR_ARMED;

@@ -18,6 +18,9 @@
  *						evict   -> DIR_NIL, wakes g
  *	DIR_ARMED  a goroutine is to be		notify, evict -> DIR_NIL, and
  *		   started			start it
+ *	g | 1	   g waits here and elsewhere	notify  -> DIR_READY, pokes g
+ *		   (a select)			evict   -> DIR_NIL, pokes g
+ *						unwatch -> DIR_NIL
  *
  * At most one goroutine waits per direction: it holds that direction's lock
  * (fdmutex.h), and so does an armed start.
@@ -37,6 +40,7 @@
  *	I3  Readiness is not lost: it is consumed, or it stays in the word; an
  *	    evict leaves it.
  *	I4  An armed start is returned by exactly one notify or evict.
+ *	    A select only looks again when it is poked, so it may be late.
  *	I5  reset is a read-modify-write before the system call that it belongs
  *	    to: what arrives after it sets the word anew.
  */
@@ -83,6 +87,12 @@ struct g *dir_notify(struct dir *d);
 
 /* Closer or expired deadline, after F2.  As dir_notify. */
 struct g *dir_evict(struct dir *d);
+
+/* A select, off its stack.  who is its g | 1.  False: look again at once. */
+bool dir_watch(struct dir *d, struct g *who, rt_a32 *info, uint32_t stop);
+
+/* The end of it.  True: it has become ready meanwhile. */
+bool dir_unwatch(struct dir *d);
 
 /* The runtime stops.  True: there was an armed start, begin it. */
 bool dir_disarm(struct dir *d);

@@ -125,18 +125,11 @@ ssize_t fd_readv(gamp_fd fd, const struct iovec *iov, int cnt)
 	return read_any(fd, iov, cnt);
 }
 
-/* Registers for writing when the first write falls short: most connections
- * never do, and save an event each. */
 static int await_write(struct pd *pd)
 {
-	if (!pd->polls_out) {
-		int r = backend->more(pd->sysfd, pd_handle(pd));
+	int r = pd_poll_out(pd);
 
-		if (r < 0)
-			return r;
-		pd->polls_out = true;
-	}
-	return pd_wait(pd, MODE_WRITE, NEVER);
+	return r < 0 ? r : pd_wait(pd, MODE_WRITE, NEVER);
 }
 
 /* One successful write, or an error. */

@@ -11,47 +11,14 @@
 #include "netpoll/backend.h"
 #include "netpoll/pd.h"
 #include "netpoll/pd_internal.h"
-#include "sched/cancel.h"
 #include "sched/m.h"
 #include "sched/sched.h"
+#include "sched/waitq.h"
 
 struct slab pd_slab;
 
 /* Handles of an earlier run of the runtime stay stale in the next. */
 static uint64_t first_seq = 1;
-
-static struct pd *from_turn(struct canceller *c, int mode)
-{
-	return (struct pd *)((char *)c - offsetof(struct pd, turn) -
-	    (size_t)mode * sizeof(*c));
-}
-
-/* Takes gp out of those that wait for their turn. */
-static void cancel_turn(struct pd *pd, int mode, struct g *gp)
-{
-	struct g **at = &pd->sema[mode];
-
-	rt_lock(&pd->lock);
-	while (*at && *at != gp)
-		at = &(*at)->link;
-	if (*at)
-		*at = gp->link;
-	else
-		gp = NULL;
-	rt_unlock(&pd->lock);
-	if (gp)
-		rt_ready(gp);
-}
-
-static void cancel_turn_read(struct canceller *c, struct g *gp)
-{
-	cancel_turn(from_turn(c, MODE_READ), MODE_READ, gp);
-}
-
-static void cancel_turn_write(struct canceller *c, struct g *gp)
-{
-	cancel_turn(from_turn(c, MODE_WRITE), MODE_WRITE, gp);
-}
 
 int pd_init(void)
 {
@@ -87,8 +54,6 @@ static void first_use(struct pd *pd, uint32_t slot)
 {
 	pd->slot = slot;
 	pd->lock.rank = RANK_PD;
-	pd->turn[MODE_READ].fn = cancel_turn_read;
-	pd->turn[MODE_WRITE].fn = cancel_turn_write;
 	pd_wait_init(pd);
 	pd_deadline_init(pd);
 	rt_store_relaxed(&pd->mu, 1); /* closed */
@@ -177,30 +142,26 @@ static void destroy(struct pd *pd)
  * comes to wait. */
 static void post(struct pd *pd, int mode)
 {
-	struct g *gp;
+	struct sudog *s;
 
 	rt_lock(&pd->lock);
-	gp = pd->sema[mode];
-	if (gp)
-		pd->sema[mode] = gp->link;
-	else
+	s = waitq_win(&pd->turns[mode], false);
+	if (!s)
 		pd->posts[mode]++;
 	rt_unlock(&pd->lock);
-	if (gp)
-		rt_ready(gp);
+	if (s)
+		wait_wake(s->wait);
 }
 
 /* Closing: all that wait leave; who comes to wait sees PD_CLOSING. */
 static void post_all(struct pd *pd, struct task_list *l)
 {
+	struct sudog *s;
+
 	rt_lock(&pd->lock);
 	for (int m = 0; m < 2; m++)
-		while (pd->sema[m]) {
-			struct g *gp = pd->sema[m];
-
-			pd->sema[m] = gp->link;
-			rt_ready_onto(l, gp);
-		}
+		while ((s = waitq_win(&pd->turns[m], false)))
+			rt_ready_onto(l, s->wait->g);
 	rt_unlock(&pd->lock);
 }
 
@@ -233,55 +194,67 @@ void pd_end(struct pd *pd)
 		destroy(pd);
 }
 
-struct turn {
-	struct pd *pd;
-	int mode;
-	gamp_fd fd;
-};
-
-/*
- * Under the lock, which the closer takes to say that it closes, and then again
- * to wake all that wait: who comes later must not wait, for a descriptor that
- * is closed or even the slot's next one.
- */
-static bool commit_turn(struct g *gp, void *arg)
+int pd_poll_out(struct pd *pd)
 {
-	const struct turn *t = arg; /* on gp's stack: not after unlocking */
-	struct pd *pd = t->pd;
-	struct g **at = &pd->sema[t->mode];
-	bool wait = false;
+	int r = 0;
 
-	rt_lock(&pd->lock);
-	if (pd->posts[t->mode] > 0) {
-		pd->posts[t->mode]--;
-	} else if (!g_cancelled(gp) && /* C2: under the canceller's lock */
-	    !(rt_load_relaxed(&pd->info) & PD_CLOSING) &&
-	    pd_handle(pd) == t->fd) {
-		while (*at)
-			at = &(*at)->link;
-		gp->link = NULL;
-		*at = gp;
-		wait = true;
-	}
-	rt_unlock(&pd->lock);
-	return wait;
+	if (!pd->polls_out)
+		r = backend->more(pd->sysfd, pd_handle(pd));
+	if (r == 0)
+		pd->polls_out = true;
+	return r;
 }
 
-/* Counted as a waiter: sleeps until a post, spare ones included. */
-static int wait_turn(struct turn *t)
+static void unlock_turns(void *lock)
+{
+	rt_unlock(lock);
+}
+
+/* Under the lock, which is gone afterwards.  Whoever is posted has the turn,
+ * even if it was cancelled meanwhile: it passes it on as it unlocks. */
+static int await_turn(struct m *mp, struct pd *pd, int mode)
+{
+	struct wait *w = wait_self(mp, NULL);
+	struct sudog s = { .wait = w };
+	struct parking how = { .release = unlock_turns,
+		.obj = &pd->lock,
+		.deadline = NEVER,
+		.why = WHY_FD_LOCK };
+	int r;
+
+	waitq_push(&pd->turns[mode], &s);
+	r = wait_park(w, &how);
+	if (r < 0) {
+		rt_lock(&pd->lock);
+		waitq_remove(&pd->turns[mode], &s);
+		rt_unlock(&pd->lock);
+	}
+	return r;
+}
+
+/*
+ * Counted as a waiter: sleeps until a post, spare ones included.  The closer
+ * takes the lock to say that it closes, and then again to wake all that wait:
+ * who comes later must not wait, for a descriptor that is closed or even the
+ * slot's next one.
+ */
+static int wait_turn(struct pd *pd, int mode, gamp_fd fd)
 {
 	struct m *mp = m_enter();
-	struct g *gp = mp ? mp->curg : NULL;
-	int r = -EPERM;
+	int r = 0;
 
-	if (gp) {
-		r = -ECANCELED;
-		if (cancel_begin(gp, &t->pd->turn[t->mode])) {
-			rt_park(commit_turn, t, WHY_FD_LOCK);
-			cancel_end(gp);
-			r = g_cancelled(gp) ? -ECANCELED : 0;
-		}
-	}
+	if (!mp || !mp->curg)
+		return -EPERM;
+	rt_lock(&pd->lock);
+	if (pd->posts[mode] > 0)
+		pd->posts[mode]--;
+	else if (!(rt_load_relaxed(&pd->info) & PD_CLOSING) &&
+	    pd_handle(pd) == fd)
+		r = 1;
+	if (r > 0)
+		r = await_turn(mp, pd, mode);
+	else
+		rt_unlock(&pd->lock);
 	m_exit();
 	return r;
 }
@@ -289,7 +262,8 @@ static int wait_turn(struct turn *t)
 int pd_lock(gamp_fd fd, int mode, struct pd **out)
 {
 	struct pd *pd = pd_at(fd);
-	bool goroutine = m_self() != NULL, waited = false;
+	struct m *mp = m_self();
+	bool goroutine = mp && mp->curg, waited = false;
 	int r;
 
 	if (!pd)
@@ -312,7 +286,7 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 				return -EPERM;
 			if (pd_handle(pd) != fd)
 				return -EBADF; /* leaves a spare post */
-			r = wait_turn(&(struct turn){ pd, mode, fd });
+			r = wait_turn(pd, mode, fd);
 			if (r < 0)
 				return r;
 			waited = true;

@@ -44,6 +44,7 @@
 #include "netpoll/fdmutex.h"
 #include "sched/g.h"
 #include "sched/timer.h"
+#include "sched/waitq.h"
 
 #define PD_SLOT_BITS 24
 #define PD_SLOTS_MAX (1u << 22)
@@ -85,12 +86,12 @@ struct pd {
 	gamp_fn *fn;	     /* (r) what it runs */
 	void *arg;	     /* (r) */
 
-	struct g *sema[2];	  /* (l) goroutines that wait for dir's lock */
+	struct waitq turns[2];	  /* (l) who waits for dir's lock */
 	uint32_t posts[2];	  /* (l) */
 	uint64_t tseq[2];	  /* (l) */
 	struct timer timer[2];	  /* armed under (l) */
+	rt_a64 poke[2];	  /* (r), (w): the wait of the select there */
 	struct canceller wait[2]; /* (o) */
-	struct canceller turn[2]; /* (o) */
 };
 
 /* The slab; with the poller.  0 or -errno. */
@@ -124,8 +125,24 @@ int pd_check(struct pd *pd, int mode);
  * -ETIMEDOUT, -EPERM.  retry: look again at that time (NEVER: do not). */
 int pd_wait(struct pd *pd, int mode, int64_t retry);
 
+/*
+ * A select: pd_select.c.  begin: *out is the descriptor, and its lock is held;
+ * or null, and the result is the case's.  look: 0, ready; -EAGAIN, not;
+ * -ECANCELED, -ETIMEDOUT.  watch: on g0, gp waits by `word` (sched/wait.h)
+ * and will be poked.  unwatch: after the wait.  end: gives the lock back.
+ */
+int pd_select_begin(gamp_fd fd, int mode, struct pd **out);
+int pd_select_look(struct pd *pd, int mode);
+void pd_select_watch(struct pd *pd, int mode, struct g *gp, uint64_t word);
+void pd_select_unwatch(struct pd *pd, int mode);
+void pd_select_end(struct pd *pd, int mode);
+
 /* Anyone.  0 or -EBADF. */
 int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t);
+
+/* The writer.  Registers for writing when the first write falls short: most
+ * connections never do, and save an event each.  0 or -errno. */
+int pd_poll_out(struct pd *pd);
 
 /* Starts fn(arg) when readable; see gamp_go_when_readable. */
 int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);

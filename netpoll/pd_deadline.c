@@ -50,7 +50,7 @@ static void fire(struct pd *pd, int mode, uint64_t seq)
 			arm_locked(pd, mode); /* it was moved later */
 	}
 	rt_unlock(&pd->lock);
-	pd_collect(pd, gp, NULL, &l);
+	pd_collect(pd, mode, gp, NULL, &l);
 	rt_queue_list(&l);
 }
 
@@ -132,8 +132,8 @@ int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t)
 	}
 	rt_unlock(&pd->lock);
 	if (rt_unlikely(gp[0] || gp[1])) {
-		pd_collect(pd, gp[0], NULL, &l);
-		pd_collect(pd, gp[1], NULL, &l);
+		pd_collect(pd, MODE_READ, gp[0], NULL, &l);
+		pd_collect(pd, MODE_WRITE, gp[1], NULL, &l);
 		rt_queue_list(&l);
 	}
 	return r;
@@ -156,5 +156,5 @@ void pd_evict_all(struct pd *pd, struct task_list *l)
 	}
 	rt_unlock(&pd->lock);
 	for (int m = 0; m < 2; m++)
-		pd_collect(pd, gp[m], NULL, l);
+		pd_collect(pd, m, gp[m], NULL, l);
 }

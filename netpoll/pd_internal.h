@@ -21,9 +21,9 @@ void pd_release_sysfd(struct pd *pd);
 /* pd_wait.c: cancellers of waits; a start that was taken out of dir. */
 void pd_wait_init(struct pd *pd);
 void pd_start(struct pd *pd, struct p *pp, struct task_list *l);
-/* Appends what notify or evict returned. */
-void pd_collect(
-    struct pd *pd, struct g *gp, struct p *pp, struct task_list *l);
+/* Appends what notify or evict of a direction returned. */
+void pd_collect(struct pd *pd, int mode, struct g *gp, struct p *pp,
+    struct task_list *l);
 
 /* pd_deadline.c: timers; closing and waking everybody. */
 void pd_deadline_init(struct pd *pd);

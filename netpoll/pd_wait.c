@@ -91,7 +91,8 @@ static void nudge(void *arg, uint64_t seq)
 
 	(void)seq;
 	/* Late, it may meet the next wait, or an armed start: a false alarm. */
-	pd_collect(pd, dir_notify(&pd->dir[MODE_READ]), NULL, &l);
+	pd_collect(
+	    pd, MODE_READ, dir_notify(&pd->dir[MODE_READ]), NULL, &l);
 	rt_queue_list(&l);
 }
 
@@ -185,12 +186,18 @@ void pd_retry_starts(struct p *pp, struct task_list *l)
 	}
 }
 
-void pd_collect(struct pd *pd, struct g *gp, struct p *pp, struct task_list *l)
+void pd_collect(struct pd *pd, int mode, struct g *gp, struct p *pp,
+    struct task_list *l)
 {
-	if (gp == DIR_START)
+	if (gp == DIR_START) {
 		pd_start(pd, pp, l);
-	else if (gp)
+	} else if ((uintptr_t)gp & 1) {
+		gp = (struct g *)((uintptr_t)gp - 1);
+		if (wait_poke(gp, rt_load_relaxed(&pd->poke[mode])))
+			rt_ready_onto(l, gp);
+	} else if (gp) {
 		rt_ready_onto(l, gp);
+	}
 }
 
 /* Sets PD_HUP, unless the slot has changed hands. */
@@ -216,9 +223,11 @@ void pd_event(gamp_fd cookie, bool r, bool w, bool hup, struct p *pp,
 	if (hup) /* before the waiter is told */
 		hang_up(pd, seq);
 	if (w)
-		pd_collect(pd, dir_notify(&pd->dir[MODE_WRITE]), pp, l);
+		pd_collect(pd, MODE_WRITE, dir_notify(&pd->dir[MODE_WRITE]),
+		    pp, l);
 	if (r)
-		pd_collect(pd, dir_notify(&pd->dir[MODE_READ]), pp, l);
+		pd_collect(
+		    pd, MODE_READ, dir_notify(&pd->dir[MODE_READ]), pp, l);
 }
 
 /* Not armed, or not any more: start it from here. */

@@ -103,26 +103,6 @@ static gamp_fd dial_addr(const struct gamp_addr *a, const char *network,
 	}
 }
 
-static gamp_fd dial(const struct gamp_dial_options *opt, const char *network,
-    const char *text)
-{
-	struct gamp_addr addrs[ADDRS_MAX];
-	struct addr_net net;
-	int n = socket_resolve(network, text, addrs, ADDRS_MAX, &net);
-	gamp_fd fd = n, first = 0;
-
-	for (int i = 0; i < n; i++) {
-		fd = dial_addr(&addrs[i], network, opt);
-		if (fd >= 0 || fd == -ECANCELED)
-			return fd;
-		if (opt->deadline && opt->deadline <= clock_now())
-			return -ETIMEDOUT;
-		if (first == 0) /* the first error says the most */
-			first = fd;
-	}
-	return first ? first : fd;
-}
-
 /* Nothing is begun that would not be finished. */
 static int may_dial(const struct gamp_dial_options *opt)
 {
@@ -133,6 +113,33 @@ static int may_dial(const struct gamp_dial_options *opt)
 	if (opt->deadline && opt->deadline <= clock_now())
 		return -ETIMEDOUT;
 	return 0;
+}
+
+static gamp_fd dial(const struct gamp_dial_options *opt, const char *network,
+    const char *text)
+{
+	struct gamp_addr addrs[ADDRS_MAX];
+	struct addr_net net;
+	int n = socket_resolve(
+	    network, text, opt->deadline, addrs, ADDRS_MAX, &net);
+	gamp_fd fd = n, first = 0;
+
+	if (n > 0) { /* a name takes its time */
+		int r = may_dial(opt);
+
+		if (r < 0)
+			return r;
+	}
+	for (int i = 0; i < n; i++) {
+		fd = dial_addr(&addrs[i], network, opt);
+		if (fd >= 0 || fd == -ECANCELED)
+			return fd;
+		if (opt->deadline && opt->deadline <= clock_now())
+			return -ETIMEDOUT;
+		if (first == 0) /* the first error says the most */
+			first = fd;
+	}
+	return first ? first : fd;
 }
 
 gamp_fd gamp_dial_with(const struct gamp_dial_options *opt,

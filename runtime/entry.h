@@ -13,6 +13,7 @@
 
 extern rt_a32 entry_open;   /* the runtime runs */
 extern rt_a32 entry_inside; /* foreign threads in a call */
+extern rt_a32 entry_runs;   /* of the runtime, that are over */
 
 /* False: the runtime is not running.  Else entry_end follows. */
 static inline bool entry_begin(void)

@@ -9,9 +9,11 @@
 
 #include "base/fatal.h"
 #include "runtime/entry.h"
+#include "runtime/leave.h"
 #include "sched/cancel.h"
 #include "sched/sched.h"
 #include "sched/sleep.h"
+#include "sched/solo.h"
 
 static int64_t start(int cls, const char *name, gamp_fn *fn, void *arg)
 {
@@ -71,12 +73,18 @@ void gamp_yield(void)
 
 _Noreturn void gamp_exit(void)
 {
-	struct m *mp = m_enter();
+	struct m *mp = m_self();
+	struct g *gp = mp ? mp->curg : NULL;
 
-	if (!mp)
+	if (!gp)
 		rt_fatal("gamp_exit outside a goroutine");
-	san_release(mp->curg); /* who gets the stack next */
-	san_tear(G_SAN(mp->curg));
+	san_tear(G_SAN(gp));
+	if (gp->frame)
+		leave_again(gp);
+	if (gp->leaving)
+		gp->leaving(gp);
+	(void)m_enter();
+	san_release(gp); /* who gets the stack next */
 	rt_goexit();
 }
 
@@ -116,7 +124,8 @@ int gamp_cancel(int64_t id)
 
 	if (!entry_begin())
 		return -ESRCH;
-	(void)m_enter();
+	if (!m_enter())
+		solo_break();
 	r = cancel_id(id);
 	m_exit();
 	entry_end();

@@ -13,6 +13,7 @@
 #include "base/lock.h"
 #include "base/note.h"
 #include "runtime/entry.h"
+#include "runtime/leave.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
 
@@ -20,7 +21,7 @@
 #define STOP_DEFAULT	(5 * NS_PER_SEC)
 #define THREADS_DEFAULT 10000
 
-rt_a32 entry_open, entry_inside;
+rt_a32 entry_open, entry_inside, entry_runs;
 
 static struct {
 	struct rt_lock lock;
@@ -42,11 +43,15 @@ static int check_options(
 {
 	if (opt->maxprocs < 0 || opt->maxprocs > PROCS_MAX ||
 	    opt->stack_size > ARENA_STACK_MAX || opt->stop_timeout < 0 ||
-	    opt->max_goroutines < 0 ||
+	    opt->max_goroutines < 0 || (opt->seed && opt->maxprocs > 1) ||
 	    opt->max_goroutines > ARENA_SLOTS_MAX || opt->max_threads < 0)
 		return -EINVAL;
 	out->nprocs =
 	    opt->maxprocs ? (uint32_t)opt->maxprocs : default_procs();
+	if (opt->seed)
+		out->nprocs = 1;
+	out->fake_time = opt->fake_time;
+	out->seed = opt->seed;
 	out->stack_size = opt->stack_size ? opt->stack_size : STACK_DEFAULT;
 	out->max_goroutines = opt->max_goroutines ?
 	    (uint32_t)opt->max_goroutines :
@@ -147,6 +152,7 @@ int gamp_stop(int64_t deadline)
 	}
 	san_acquire(&sched.stop_note); /* what goroutines did */
 	sched_stop();
+	(void)rt_add_seqcst(&entry_runs, 1);
 	settle(DOWN);
 	return 0;
 }
@@ -157,13 +163,22 @@ struct run {
 	struct note done;
 };
 
+/* Main exits: after all that it deferred, and also by gamp_exit. */
+static void main_left(struct g *gp)
+{
+	struct run *run = gp->arg;
+
+	leave_run(gp);
+	san_release(&run->done);
+	(void)note_wake(&run->done);
+}
+
 static void run_main(void *arg)
 {
 	struct run *run = arg;
 
+	m_self()->curg->leaving = main_left;
 	run->main(run->arg);
-	san_release(&run->done);
-	(void)note_wake(&run->done);
 }
 
 int gamp_run(gamp_fn *main, void *arg, const struct gamp_options *opt)

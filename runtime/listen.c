@@ -92,7 +92,7 @@ static gamp_fd listen_on(const struct gamp_listen_options *opt,
 	struct addr_net net;
 	bool dual;
 	gamp_fd fd;
-	int r = socket_resolve(network, text, &addr, 1, &net), sysfd;
+	int r = socket_resolve(network, text, 0, &addr, 1, &net), sysfd;
 	uint32_t kind;
 
 	if (r < 0)

@@ -2,8 +2,8 @@
 /* socket.c - see socket.h. */
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sys.h"
@@ -38,47 +38,8 @@ int socket_tune(int sysfd, int family, bool delay, int keepalive)
 	return r;
 }
 
-static int from_gai(int e)
-{
-	switch (e) {
-	case EAI_MEMORY:
-		return -ENOMEM;
-	case EAI_AGAIN:
-		return -EAGAIN;
-	default:
-		return -ENOENT;
-	}
-}
-
-static int look_up(const struct addr_net *net, const struct addr_hostport *hp,
-    struct gamp_addr *out, int max)
-{
-	struct addrinfo hints = { .ai_family = net->family,
-		.ai_socktype = net->socktype };
-	struct addrinfo *all = NULL;
-	char port[8];
-	int n = 0, r;
-
-	(void)snprintf(port, sizeof(port), "%u", (unsigned)hp->port);
-	hints.ai_flags = AI_NUMERICSERV;
-	gamp_enter_blocking();
-	r = getaddrinfo(hp->host, port, &hints, &all);
-	gamp_leave_blocking();
-	if (r != 0)
-		return from_gai(r);
-	for (struct addrinfo *a = all; a && n < max; a = a->ai_next) {
-		if (a->ai_addrlen > sizeof(out[n].sa))
-			continue;
-		memset(&out[n], 0, sizeof(out[n]));
-		out[n].len = a->ai_addrlen;
-		memcpy(&out[n++].sa, a->ai_addr, a->ai_addrlen);
-	}
-	freeaddrinfo(all);
-	return n > 0 ? n : -ENOENT;
-}
-
 int socket_resolve(const char *network, const char *text,
-    struct gamp_addr *out, int max, struct addr_net *net)
+    int64_t deadline, struct gamp_addr *out, int max, struct addr_net *net)
 {
 	struct addr_hostport hp;
 	int r = addr_network(network, net);
@@ -96,6 +57,6 @@ int socket_resolve(const char *network, const char *text,
 		return r;
 	r = addr_numeric(net, &hp, out);
 	if (r == -ENOENT)
-		return look_up(net, &hp, out, max);
+		return socket_look_up(net, &hp, deadline, out, max);
 	return r < 0 ? r : 1;
 }

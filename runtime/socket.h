@@ -3,8 +3,6 @@
 #ifndef RT_RUNTIME_SOCKET_H
 #define RT_RUNTIME_SOCKET_H
 
-#include <netdb.h>
-
 #include "netpoll/pd.h"
 #include "runtime/addr.h"
 
@@ -16,10 +14,14 @@ int socket_tune(int sysfd, int family, bool delay, int keepalive);
 
 /*
  * All addresses of host:port on a network, in the resolver's order; at most
- * max.  A name is looked up in a blocking section.  Returns how many, or
- * -EINVAL, -ENOENT, -EAGAIN, -ENOMEM.
+ * max.  Returns how many, or -EINVAL, -ENOENT, -EAGAIN, -ENOMEM; looking up a
+ * name also -ECANCELED, -ETIMEDOUT.
  */
-int socket_resolve(const char *network, const char *text,
+int socket_resolve(const char *network, const char *text, int64_t deadline,
     struct gamp_addr *out, int max, struct addr_net *net);
+
+/* lookup.c: of a name.  Parks. */
+int socket_look_up(const struct addr_net *net, const struct addr_hostport *hp,
+    int64_t deadline, struct gamp_addr *out, int max);
 
 #endif

@@ -5,6 +5,7 @@
 #include <gamp/go.h>
 
 #include "base/fatal.h"
+#include "base/membar.h"
 #include "sched/sched.h"
 #include "sched/wake.h"
 
@@ -17,7 +18,7 @@ bool retake_locked(struct p *pp)
 		return false; /* spares the barrier */
 	flags = rt_load_relaxed(&mp->flags);
 	rt_store_relaxed(&mp->flags, flags | M_DETACHED); /* I1 */
-	m_membarrier();					  /* pairs with E1 */
+	membar_heavy();					  /* pairs with E1 */
 	if (rt_load_acquire(&mp->in_runtime)) {
 		rt_store_relaxed(&mp->flags, flags);
 		return false;
@@ -77,7 +78,7 @@ static struct m *reattach(struct m *mp)
 
 struct m *m_enter_slow(struct m *mp)
 {
-	for (;;) {
+	while (mp->curg) {
 		uint32_t flags;
 
 		if (sched.fence_mode)
@@ -95,9 +96,10 @@ struct m *m_enter_slow(struct m *mp)
 				mp = m_self();
 			}
 		} else {
-			return mp;
+			break;
 		}
 	}
+	return mp; /* g0 has a P for as long as it calls out */
 }
 
 static void give_up(struct m *mp)
@@ -124,7 +126,10 @@ void blocking_enter(void)
 		gp->blocking++;
 	if (gp->blocking == 1) {
 		rt_store_relaxed(&mp->blocking, 1);
-		if (!p_empty(m_p(mp)) || rt_load_relaxed(&sched.nglobal) > 0)
+		if (rt_unlikely(sched.fake_time))
+			(void)rt_add_seqcst(&sched.nblocking, 1);
+		if (sched.seed != 0 || !p_empty(m_p(mp)) ||
+		    rt_load_relaxed(&sched.nglobal) > 0)
 			give_up(mp);
 	}
 	m_exit();
@@ -136,7 +141,10 @@ void blocking_leave(void)
 
 	if (!mp)
 		return;
-	if (mp->curg->blocking > 0 && --mp->curg->blocking == 0)
+	if (mp->curg->blocking > 0 && --mp->curg->blocking == 0) {
 		rt_store_relaxed(&mp->blocking, 0);
+		if (rt_unlikely(sched.fake_time))
+			(void)rt_sub_seqcst(&sched.nblocking, 1);
+	}
 	m_exit();
 }

@@ -5,9 +5,9 @@
  *	goroutine			canceller
  *	---------			---------
  *	C1 waits = how to wake me	C3 tag |= CANCELLED	(RMW)
- *	F1 fence			F2 fence
+ *	F1 light fence			F2 membar_heavy
  *	C2 cancelled? do not park	C4 w = waits; if w: w->fn(w, g)
- *	park ...
+ *	park ...			   and its struct wait (wait.h)
  *	C5 waits = null
  *
  * Either C2 sees the flag, or C4 sees how to wake it.  w->fn may come late,
@@ -20,6 +20,7 @@
 #ifndef RT_SCHED_CANCEL_H
 #define RT_SCHED_CANCEL_H
 
+#include "base/membar.h"
 #include "sched/g.h"
 
 /* C1, F1, C2.  False: cancelled; do not park. */
@@ -28,7 +29,7 @@ static inline bool cancel_begin(struct g *gp, struct canceller *c)
 	if (gp->uncancellable)
 		return true;
 	rt_store_release(&gp->waits, (uintptr_t)c); /* C1 */
-	rt_fence_seqcst();			    /* F1 */
+	membar_light();				    /* F1 */
 	if (!g_cancelled(gp))			    /* C2 */
 		return true;
 	rt_store_relaxed(&gp->waits, 0);
@@ -43,6 +44,11 @@ static inline void cancel_end(struct g *gp)
 
 /* 0, or -ESRCH.  In the runtime, or on a thread that is not an M. */
 int cancel_id(int64_t id);
+
+/* The same in two steps, for many: C3 for each, F2 once, C4 for each.  mark
+ * returns null if there is none, or it is cancelled already. */
+struct g *cancel_mark(int64_t id);
+void cancel_poke(struct g *gp);
 
 /* Everybody. */
 void cancel_all(void);

@@ -22,6 +22,8 @@ SAN_NO_CALLS static void g_main(void)
 	switch_arrive();
 	m_exit();
 	gp->fn(gp->arg);
+	if (gp->leaving)
+		gp->leaving(gp);
 	(void)m_enter();
 	rt_goexit();
 }
@@ -118,6 +120,8 @@ struct g *g_new(struct p *pp, int cls, gamp_fn *fn, void *arg, int *err)
 	gp->name = NULL;
 	gp->parent = 0;
 	gp->uncancellable = false;
+	gp->leaving = NULL;
+	gp->slots[0] = gp->slots[1] = NULL;
 	gp->task.woken = gp->task.is_start = false;
 	gp->blocking = 0;
 	gp->task.home = pp ? pp->id : 0;

@@ -38,14 +38,32 @@
 #include "base/san.h"
 #include "sched/task.h"
 #include "sched/timer.h"
+#include "sched/wait.h"
 
 struct m;
 struct p;
 struct g;
+struct group;
 
 enum g_status { G_DEAD, G_RUNNABLE, G_RUNNING, G_WAITING };
 
-enum rt_why { WHY_NONE, WHY_SLEEP, WHY_READ, WHY_WRITE, WHY_FD_LOCK };
+enum rt_why {
+	WHY_NONE,
+	WHY_SLEEP,
+	WHY_READ,
+	WHY_WRITE,
+	WHY_FD_LOCK,
+	WHY_SEND,
+	WHY_RECV,
+	WHY_SELECT,
+	WHY_MUTEX,
+	WHY_RWMUTEX,
+	WHY_COND,
+	WHY_SEM,
+	WHY_WAITGROUP,
+	WHY_BARRIER,
+	WHY_GROUP,
+};
 
 /* How to get a parked goroutine out of what it waits on; see cancel.h. */
 struct canceller {
@@ -63,6 +81,7 @@ struct g {
 	bool uncancellable;
 	/* Touched when it parks. */
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
+	struct wait wait; /* for channels, sync objects, select */
 	rt_a64 tag;	 /* I1 */
 	struct g *link;	 /* a list of parked or dead ones; owner: that list */
 	/* Touched when it starts and exits. */
@@ -71,7 +90,15 @@ struct g {
 	void *arg;
 	const char *name;
 	int64_t parent;
-	/* For sleeps and pauses. */
+	void *slots[2]; /* the program's */
+	/* Null, or it runs as the goroutine exits: runtime/leave.h. */
+	void (*leaving)(struct g *gp);
+	void *frame, *defers, *locals;	 /* null while leaving is */
+	struct group *group;		 /* too; runtime/group.c */
+	int (*member)(void *arg);	 /* what it runs there */
+	struct gamp_waitgroup *waitgroup; /* too; runtime/waitgroup.c */
+	struct g *sibling, **sibling_at; /* the group's guard */
+	/* For sleeps, pauses, deadlines of waits. */
 	struct timer timer;
 	struct canceller sleep;
 #if defined(RT_ASAN) || defined(RT_TSAN)

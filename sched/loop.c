@@ -99,18 +99,20 @@ static void poll_now(struct p *pp, int64_t now)
 /* The clock has been ignored for some picks. */
 static struct task *attend(struct p *pp)
 {
-	int64_t now = clock_now();
+	int64_t now = clock_real();
 
-	pp->now = now;
+	pp->now = rt_unlikely(sched.fake_time) ? clock_now() : now;
 	pp->clock_tick = CLOCK_TICK;
 	rt_store_relaxed(&pp->attention, 0);
-	end_slice(pp, now);
-	if (timers_next(&pp->timers) <= now)
-		(void)timers_run(&pp->timers, now);
+	if (rt_likely(sched.seed == 0))
+		end_slice(pp, now);
+	if (timers_next(&pp->timers) <= pp->now)
+		(void)timers_run(&pp->timers, pp->now);
 	if (rt_load_relaxed(&pp->inbox) != 0)
 		p_read_inbox(pp);
 	/* An M that sits in the poller sees events at once. */
-	if (now - rt_load_relaxed(&sched.polled) >= POLL_GAP) {
+	if (now - rt_load_relaxed(&sched.polled) >= POLL_GAP ||
+	    rt_unlikely(sched.seed != 0)) {
 		if (!rt_load_relaxed(&sched.polling))
 			poll_now(pp, now);
 		if (rt_load_relaxed(&sched.nglobal) > 0)
@@ -161,7 +163,7 @@ static struct task *from_network(struct p *pp)
 {
 	if (!pp->expect_events || rt_load_relaxed(&sched.polling))
 		return NULL;
-	poll_now(pp, clock_now());
+	poll_now(pp, clock_real());
 	return p_get(pp);
 }
 
@@ -255,7 +257,7 @@ static bool work_somewhere(void)
 /* True: there is work again, and it was not worth going to sleep (wake.h). */
 static bool linger(struct m *mp)
 {
-	if (mp->quick < QUICK_MIN || !mp->spinning)
+	if (mp->quick < QUICK_MIN || !mp->spinning || sched.seed != 0)
 		return false;
 	for (int i = 0; i < LINGER_LOOKS; i++) {
 		for (int k = 0; k < LINGER_PAUSE; k++)
@@ -330,15 +332,45 @@ static void poll_blocking(struct task_list *ready)
 	rt_store_relaxed(&sched.poll_until, 0);
 }
 
+/*
+ * Fake time: when nothing can run, and nothing has happened outside, it is as
+ * late as the earliest timer says.  A goroutine in a blocking call can run; so
+ * can whoever may come while an M looks for work: whichever M goes idle next
+ * wakes us, to look again (go_idle).
+ */
+static void poll_fake(struct task_list *ready)
+{
+	int64_t until;
+	bool parked;
+
+	rt_store_relaxed(&sched.poll_until, NEVER);
+	rt_fence_seqcst(); /* pairs with wake_poller, as in poll_blocking */
+	until = earliest_timer();
+	parked = rt_load_seqcst(&sched.npidle) == sched.nprocs &&
+	    rt_load_relaxed(&sched.nglobal) == 0 &&
+	    rt_load_relaxed(&sched.nblocking) == 0;
+	/* A poll that blocks, if only for a moment, consumes a wake. */
+	if (sched_poller->poll(NULL, 1, ready) > 0)
+		until = NEVER; /* first that */
+	else if (until == NEVER || !parked)
+		(void)sched_poller->poll(NULL, -1, ready);
+	else if (until > clock_now())
+		clock_set(until);
+	rt_store_relaxed(&sched.poll_until, 0);
+}
+
 static struct task *idle_poll(struct m *mp)
 {
 	struct task_list ready = { 0 };
 	struct task *task = NULL;
-	int64_t since = clock_now();
+	int64_t since = clock_real();
 	struct p *pp;
 	bool woken;
 
-	poll_blocking(&ready);
+	if (rt_unlikely(sched.fake_time))
+		poll_fake(&ready);
+	else
+		poll_blocking(&ready);
 	rt_lock(&sched.lock);
 	leave_poller_locked(mp);
 	woken = mp->nextp != NULL;
@@ -353,9 +385,9 @@ static struct task *idle_poll(struct m *mp)
 	}
 	acquirep(mp, pp);
 	slept(mp, pp, since, woken);
-	rt_store_relaxed(&sched.polled, pp->now);
+	rt_store_relaxed(&sched.polled, clock_real_at(pp->now));
 	pp->expect_events = ready.n > 1;
-	if (ready.n > 1 || mp->spinning) {
+	if (ready.n > 1 || (mp->spinning && ready.n > 0)) {
 		take_ready(pp, &ready);
 		return p_get(pp);
 	}
@@ -390,7 +422,7 @@ static bool lie_down(struct m *mp, struct p **pp)
  * the thread should end, or the runtime stops. */
 static bool idle_sleep(struct m *mp)
 {
-	int64_t since = clock_now();
+	int64_t since = clock_real();
 	bool woken, halt;
 	struct p *pp;
 
@@ -487,14 +519,19 @@ static struct task *go_idle(struct m *mp, bool *ended)
 
 	if (m_p(mp)) {
 		struct p *pp = m_p(mp);
+		bool again;
 
 		if (linger(mp))
 			return NULL;
 		task = give_up_p(mp, &polls);
-		if (task || look_again(mp))
+		if (task)
 			return task;
-		if (!polls) /* nobody else looks at its timers now */
-			wake_poller(timers_next(&pp->timers));
+		again = look_again(mp); /* perhaps with another P */
+		if (!polls && m_p(mp) != pp) /* its timers are nobody's now */
+			wake_poller(rt_unlikely(sched.fake_time) ?
+				0 : timers_next(&pp->timers));
+		if (again)
+			return NULL;
 	}
 	if (polls) {
 		task = idle_poll(mp);
@@ -563,11 +600,7 @@ static inline struct g *see_off(struct m *mp, struct g *gp)
 {
 	switch (mp->op) {
 	case OP_PARK:
-		g_status(gp, G_RUNNING, G_WAITING);
-		if (mp->commit(gp, mp->commit_arg))
-			return NULL;
-		g_status(gp, G_WAITING, G_RUNNABLE);
-		return gp;
+		return switch_parked(mp, gp) ? NULL : gp;
 	case OP_YIELD:
 		g_status(gp, G_RUNNING, G_RUNNABLE);
 		return yield_to(m_p(mp), gp);

@@ -2,14 +2,13 @@
 /* m.c - threads that run goroutines: start, end, what they inherit. */
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/membar.h"
 #include "base/vm.h"
 #include "sched/m.h"
 #include "sched/sched.h"
@@ -37,11 +36,6 @@ static struct {
 	size_t alt_size;
 } clean;
 
-static int barrier(int cmd)
-{
-	return (int)syscall(SYS_membarrier, cmd, 0, 0);
-}
-
 void m_init(void)
 {
 	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
@@ -55,17 +49,8 @@ void m_init(void)
 	clean.have_cpus =
 	    sched_getaffinity(0, sizeof(clean.cpus), &clean.cpus) == 0;
 	clean.alt_size = min > ALT_STACK ? min : ALT_STACK;
-	sched.fence_mode =
-	    barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) < 0 ||
-	    barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0;
-}
-
-void m_membarrier(void)
-{
-	if (sched.fence_mode)
-		rt_fence_seqcst();
-	else
-		(void)barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	membar_init();
+	sched.fence_mode = !rt_load_acquire(&membar_works);
 }
 
 #ifdef RT_ASAN
@@ -154,7 +139,7 @@ int m_start(struct p *pp, bool spinning)
 	rt_store_relaxed(&mp->in_runtime, 1);
 	if (sched.fence_mode)
 		rt_store_relaxed(&mp->flags, M_FENCE);
-	rng_seed(&mp->rng, (uintptr_t)mp ^ (uint64_t)clock_now());
+	rng_seed(&mp->rng, (uintptr_t)mp ^ (uint64_t)clock_real());
 
 	/* It is counted before it runs: no moment without an M (trap 9). */
 	rt_lock(&sched.lock);

@@ -133,7 +133,14 @@ static inline void m_exit(void)
 {
 	struct m *mp = m_self();
 
-	if (mp)
+	if (mp && rt_likely(mp->curg != NULL)) /* else a short timer, on g0 */
+		rt_store_release(&mp->in_runtime, 0);
+}
+
+/* The same, for who has not parked since it entered as mp. */
+static inline void m_leave(struct m *mp)
+{
+	if (mp && rt_likely(mp->curg != NULL))
 		rt_store_release(&mp->in_runtime, 0);
 }
 
@@ -166,11 +173,8 @@ void m_end_locked(struct m *mp);
 /* Joins the threads that have ended; all of them when the runtime stops. */
 void m_reap(void);
 
-/* What membarrier(2) can do here, asked once at start. */
+/* What threads begin with, and what membarrier(2) can do; once, at start. */
 void m_init(void);
-
-/* Orders every running thread's E1 against the caller. */
-void m_membarrier(void);
 
 /* The loop of an M; returns when it has to end. */
 void sched_loop(struct m *mp);

@@ -64,6 +64,7 @@ struct p {
 	struct runq runq[RUNQ_COUNT];
 	struct timers timers;
 	rt_a32 wake_credit; /* see wake.h */
+	rt_a32 impatience;  /* of thieves: will_pick, p.c */
 	rt_a32 attention;   /* sysmon: look at clock and queue, now */
 
 	/* Under sched.lock. */

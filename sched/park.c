@@ -21,10 +21,11 @@ SAN_NO_CALLS static inline void leave(struct m *mp, struct g *gp, enum m_op op)
 }
 
 /* From gp to next, which is the caller's to run. */
-SAN_NO_CALLS static inline void hop(
-    struct m *mp, struct p *pp, struct g *gp, struct g *next)
+SAN_NO_CALLS static inline void hop(struct m *mp, struct p *pp,
+    struct g *gp, struct g *next, enum m_op op)
 {
 	mp->left = gp;
+	mp->op = op;
 	switch_end(mp);
 	switch_begin(mp, pp, next);
 	san_asan_leave(G_SAN(gp), G_SAN(next), 0);
@@ -45,42 +46,59 @@ void m_leave_detached(struct m *mp)
 
 void rt_park(rt_commit_fn commit, void *arg, enum rt_why why)
 {
-	struct m *mp = m_self();
-	struct g *gp = mp->curg;
-
-	if (hard_chance(8)) { /* let what we wait for come first */
+	if (hard_chance(8)) /* let what we wait for come first */
 		rt_yield();
-		mp = m_self();
-	}
+	rt_park_now(commit, arg, why);
+}
+
+/* Whom to hop to: not if something is due.  *any: there was a task. */
+static inline struct g *pick(struct p *pp, bool *any)
+{
+	struct task *task;
+
+	*any = true;
+	if (rt_unlikely(pp->clock_tick <= 1 || pp->global_tick <= 1 ||
+		rt_load_relaxed(&pp->attention)))
+		return NULL;
+	pp->clock_tick--;
+	task = p_get(pp);
+	*any = task != NULL;
+	if (!task)
+		return NULL;
+	pp->global_tick--;
+	return task_g(task, pp);
+}
+
+void rt_park_now(rt_commit_fn commit, void *arg, enum rt_why why)
+{
+	struct m *mp = m_self();
+	struct g *gp = mp->curg, *next;
+	struct p *pp = m_p(mp);
+	bool any;
+
 	mp->commit = commit;
 	mp->commit_arg = arg;
 	gp->why = (uint8_t)why;
 	san_release(gp);
-	leave(mp, gp, OP_PARK);
+	next = pick(pp, &any);
+	if (next)
+		hop(mp, pp, gp, next, OP_PARK);
+	else
+		leave(mp, gp, OP_PARK);
 }
 
 void rt_yield(void)
 {
 	struct m *mp = m_self();
 	struct p *pp = m_p(mp);
-	struct task *task = NULL;
-	struct g *next = NULL;
+	struct g *next;
+	bool any;
 
 	san_release(mp->curg);
-	if (rt_unlikely(pp->clock_tick <= 1 || pp->global_tick <= 1 ||
-		rt_load_relaxed(&pp->attention))) {
-		leave(mp, mp->curg, OP_YIELD); /* something is due */
-		return;
-	}
-	pp->clock_tick--;
-	task = p_get(pp);
-	if (task) {
-		pp->global_tick--;
-		next = task_g(task, pp);
-	}
+	next = pick(pp, &any);
 	if (next)
-		hop(mp, pp, mp->curg, next);
-	else if (task || rt_load_relaxed(&sched.nglobal) > 0)
+		hop(mp, pp, mp->curg, next, OP_YIELD);
+	else if (any || rt_load_relaxed(&sched.nglobal) > 0)
 		leave(mp, mp->curg, OP_YIELD);
 }
 
@@ -88,9 +106,19 @@ SAN_NO_CALLS _Noreturn void rt_goexit(void)
 {
 	struct m *mp = m_self();
 
+	if (rt_unlikely(sched.fake_time) && mp->curg->blocking)
+		(void)rt_sub_seqcst(&sched.nblocking, 1);
 	san_release(&sched.stop_note); /* before what follows gamp_stop */
 	leave(mp, mp->curg, OP_EXIT);
 	rt_fatal("a goroutine ran after its exit");
+}
+
+/* A seeded order differs from the usual one in who runs next. */
+static inline bool runs_next(bool next)
+{
+	if (rt_likely(sched.seed == 0))
+		return next;
+	return next && rng_next(&sched.rng) % 2 == 0;
 }
 
 static void enqueue(struct m *mp, struct task *task, bool next)
@@ -105,7 +133,7 @@ static void enqueue(struct m *mp, struct task *task, bool next)
 		wake_global();
 		return;
 	}
-	if (next)
+	if (runs_next(next))
 		p_put_next(pp, task);
 	else
 		p_put(pp, task);

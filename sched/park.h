@@ -30,6 +30,9 @@ typedef bool (*rt_commit_fn)(struct g *gp, void *arg);
 /* Between m_enter and m_exit.  Returns when readied, on any thread. */
 void rt_park(rt_commit_fn commit, void *arg, enum rt_why why);
 
+/* As rt_park, for who holds guards, or is in a solo section. */
+void rt_park_now(rt_commit_fn commit, void *arg, enum rt_why why);
+
 /* Between m_enter and m_exit, or on a scheduler's stack, or on a thread that
  * is not the runtime's.  gp must be WAITING, and is the caller's to wake. */
 void rt_ready(struct g *gp);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/fatal.h"
+#include "base/membar.h"
 #include "sched/cancel.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
+#include "sched/solo.h"
 #include "sched/wake.h"
 
 #define TIMERS_MAX (1u << 24) /* of all Ps: 256 MiB of addresses */
@@ -20,6 +22,12 @@ struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
 void acquirep(struct m *mp, struct p *pp)
 {
 	pp->now = clock_now(); /* it may have been idle for long */
+	if (rt_unlikely(sched.seed != 0)) { /* nor does its order depend */
+		pp->clock_tick = CLOCK_TICK; /* on how often it looked */
+		pp->global_tick = GLOBAL_TICK;
+		rt_store_relaxed(&pp->tick, 0);
+		hard_fix(sched.seed + rt_load_relaxed(&pp->ring_picks));
+	}
 	rt_store_release(&pp->m, (uintptr_t)mp);
 	rt_store_relaxed(&mp->p, (uintptr_t)pp);
 }
@@ -191,6 +199,11 @@ static void reset(const struct sched_options *opt)
 	sched.lock = (struct rt_lock)RT_LOCK_INIT(RANK_SCHED);
 	sched.nprocs = opt->nprocs;
 	sched.max_threads = opt->max_threads;
+	sched.seed = opt->seed;
+	rng_seed(&sched.rng, opt->seed);
+	hard_fix(opt->seed);
+	sched.fake_time = opt->fake_time;
+	clock_set(opt->fake_time ? NS_PER_SEC : 0);
 	/* What Ps keep is not to be felt as "too many goroutines". */
 	sched.gfree_max = opt->max_goroutines / 8 / opt->nprocs;
 	if (sched.gfree_max > GFREE_MAX)
@@ -244,12 +257,15 @@ int sched_start(const struct sched_options *opt)
 	for (uint32_t i = opt->nprocs; i-- > 0;)
 		pidle_put_locked(&sched.ps[i]);
 	rt_unlock(&sched.lock);
+	if (opt->nprocs == 1)
+		solo_start();
 	r = start_threads();
 	if (r < 0)
 		goto fini_poller;
 	rt_store_release(&sched.running, 1);
 	return 0;
 fini_poller:
+	solo_stop();
 	sched_poller->fini();
 fini_ps:
 	ps_fini();
@@ -286,11 +302,12 @@ void sched_exited(void)
 
 int sched_drain(int64_t deadline)
 {
-	int64_t limit = deadline == NEVER ? 0 : deadline;
+	int64_t limit = deadline == NEVER ? 0 : clock_real_at(deadline);
 
 	rt_store_relaxed(&sched.stopping, 1);
 	rt_fence_seqcst();
-	m_membarrier(); /* who starts one now sees it, or we see the one */
+	solo_stop(); /* this thread cancels */
+	membar_heavy(); /* who starts one now sees it, or we see the one */
 	sched_poller->stop();
 	cancel_all();
 	for (;;) {
@@ -339,8 +356,9 @@ void sched_stop(void)
 		if (n > 0)
 			(void)sched_yield();
 	} while (n > 0);
+	ps_fini(); /* before the memory of timers that are still armed goes */
 	sched_poller->fini();
-	ps_fini();
 	g_fini();
 	arena_fini();
+	clock_set(0);
 }

@@ -32,6 +32,8 @@ struct sched {
 	int max_threads;
 	uint32_t gfree_max; /* free Gs that a P keeps */
 	bool fence_mode;    /* no membarrier here */
+	bool fake_time;	    /* the clock moves when all are parked */
+	uint64_t seed;	    /* of the order; 0: none */
 	bool trace;	    /* GAMP_DEBUG=sched: say what was chosen */
 
 	/* Read without the lock. */
@@ -45,6 +47,8 @@ struct sched {
 	rt_a32 starved;	 /* starts wait for a free G: Ps keep none */
 	rt_a64 foreign_spawned; /* goroutines started without a P */
 	rt_a32 sysmon_asleep;
+	rt_a32 nblocking; /* fake time: goroutines in blocking calls */
+	struct rng rng;	  /* with the P: draws of a seeded order */
 	rt_atime poll_until; /* when the blocked poll ends by itself */
 	rt_atime polled;     /* when anybody last polled */
 	rt_atime tick_time;  /* sysmon's last look, a millisecond ago or so */
@@ -71,6 +75,8 @@ struct sched_options {
 	size_t stack_size;
 	uint32_t max_goroutines;
 	int max_threads;
+	bool fake_time;
+	uint64_t seed;
 };
 
 /* 0 or -errno, and then nothing is left behind. */
@@ -87,6 +93,12 @@ uint64_t sched_live(void);
 
 /* Called as a goroutine exits while the runtime is stopping. */
 void sched_exited(void);
+
+/* The generator for the caller's choices; it has a P. */
+static inline struct rng *sched_rng(struct m *mp)
+{
+	return rt_unlikely(sched.seed != 0) ? &sched.rng : &mp->rng;
+}
 
 /* Idle Ps.  pidle_get returns null if there is none. */
 void pidle_put_locked(struct p *pp);

@@ -71,7 +71,7 @@ static bool commit_sleep(struct g *gp, void *arg)
 		s->err = r;
 		return false;
 	}
-	rt_fence_seqcst(); /* C2 again: cancel.h */
+	membar_light(); /* C2 again: cancel.h */
 	return !(cancellable && (rt_load_relaxed(&gp->tag) & 1) &&
 	    timer_stop_seq(&gp->timer, seq));
 }

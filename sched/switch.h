@@ -4,10 +4,12 @@
  * side.
  *
  *	execute (loop.c)  g0 -> G	a G that find_runnable found
- *	leave (park.c)	  G -> g0	parks, exits, yields when something is
- *					due; g0 sees it off (op, commit)
- *	hop (park.c)	  G -> G	yields to another one of the same P;
- *					whoever arrives sees it off (left)
+ *	leave (park.c)	  G -> g0	exits; parks and yields when something
+ *					is due, or nothing else can run; g0
+ *					sees it off (op, commit)
+ *	hop (park.c)	  G -> G	parks, or yields to another one of the
+ *					same P; whoever arrives sees it off
+ *					(left, op, commit)
  *
  * Nobody may find a G before it has left its stack, so a G never queues
  * itself.  hop saves a switch and the way through find_runnable: it is for
@@ -38,6 +40,17 @@ static inline void switch_end(struct m *mp)
 		rt_store_relaxed(&mp->blocking, 0);
 }
 
+/* A G has left its stack for good or for a while.  False: it goes on, for its
+ * commit says so. */
+static inline bool switch_parked(struct m *mp, struct g *gp)
+{
+	g_status(gp, G_RUNNING, G_WAITING);
+	if (rt_likely(mp->commit(gp, mp->commit_arg)))
+		return true;
+	g_status(gp, G_WAITING, G_RUNNABLE);
+	return false;
+}
+
 /* A G has arrived on its stack: sees off the one that hopped here. */
 static inline void switch_arrive(void)
 {
@@ -48,6 +61,11 @@ static inline void switch_arrive(void)
 	if (!left)
 		return;
 	mp->left = NULL;
+	if (mp->op == OP_PARK) {
+		if (rt_unlikely(!switch_parked(mp, left)))
+			p_put_next(m_p(mp), &left->task);
+		return;
+	}
 	g_status(left, G_RUNNING, G_RUNNABLE);
 	pp = m_p(mp);
 	p_put_on(pp, &pp->runq[RUNQ_FRESH], &left->task); /* it ran */

@@ -68,21 +68,28 @@ static bool take_blocked(struct p *pp)
 	return got;
 }
 
-static void watch(struct p *pp, int64_t now)
+static void watch(struct p *pp, int64_t real, int64_t now)
 {
 	uint32_t tick = rt_load_relaxed(&pp->tick);
 	uint32_t picks = rt_load_relaxed(&pp->ring_picks);
-	bool stuck = tick == pp->seen_tick, work = !p_empty(pp);
+	bool stuck = tick == pp->seen_tick, work = !p_empty(pp), more;
+	/* Who waits in runnext is picked soon, if anybody is. */
+	bool waits = stuck ? work : p_has_ring(pp);
 
 	if (stuck && take_blocked(pp))
 		return;
-	if (picks != pp->seen_picks || !work)
-		pp->seen_at = now;
-	else if (now - pp->seen_at >= SLICE) {
+	if (sched.seed) /* its order may not depend on the clock */
+		return;
+	/* Not only its own: who never parks would keep them all waiting. */
+	more = work || rt_load_relaxed(&sched.nglobal) > 0 ||
+	    timers_next(&pp->timers) <= now;
+	if (picks != pp->seen_picks || !more)
+		pp->seen_at = real;
+	else if (real - pp->seen_at >= SLICE) {
 		preempt(pp);
-		pp->seen_at = now;
+		pp->seen_at = real;
 	}
-	if (work && pp->seen_work && rt_load_relaxed(&sched.npidle) > 0) {
+	if (waits && pp->seen_work && rt_load_relaxed(&sched.npidle) > 0) {
 		if (stuck) /* the guess of wake.h was wrong */
 			rt_store_relaxed(&pp->wake_credit, 0);
 		wakep();
@@ -95,9 +102,10 @@ static void watch(struct p *pp, int64_t now)
 	pp->seen_work = work;
 }
 
-static void look(int64_t now)
+/* real: how long things take; now: what timers are due. */
+static void look(int64_t real)
 {
-	int64_t next = NEVER;
+	int64_t next = NEVER, now = clock_now();
 
 	rt_store_relaxed(&sched.tick_time, now);
 	for (uint32_t i = 0; i < sched.nprocs; i++) {
@@ -109,12 +117,12 @@ static void look(int64_t now)
 		if (t < now - OVERDUE && rt_load_relaxed(&sched.npidle) > 0)
 			wakep();
 		if (!pidle_is(i))
-			watch(&sched.ps[i], now);
+			watch(&sched.ps[i], real, now);
 	}
 	if (rt_load_relaxed(&sched.polling))
 		wake_poller(next);
-	else if (now - rt_load_relaxed(&sched.polled) >= TICK)
-		poll_for_others(now);
+	else if (real - rt_load_relaxed(&sched.polled) >= TICK)
+		poll_for_others(real);
 	if (rt_load_relaxed(&sched.nglobal) > 0)
 		wake_global(); /* a thread could not be had before */
 }
@@ -142,7 +150,7 @@ static void rest(void)
 		rt_unlock(&sched.lock);
 		if (!asleep ||
 		    note_sleep(&sched.sysmon_note,
-			trimmed ? 0 : clock_now() + REST))
+			trimmed ? 0 : clock_real() + REST))
 			return;
 		rt_store_relaxed(&sched.sysmon_asleep, 0);
 		while (rt_load_relaxed(&sched.npidle) == sched.nprocs &&
@@ -171,7 +179,7 @@ static void prepare_stacks(uint32_t *seen, int64_t *tick)
 
 static void *sysmon_main(void *arg)
 {
-	int64_t marked = clock_now(), now, tick = TICK;
+	int64_t marked = clock_real(), now, tick = TICK;
 	uint32_t stacks = 0;
 	int idle = 0;
 	bool more = false;
@@ -180,9 +188,9 @@ static void *sysmon_main(void *arg)
 	(void)prctl(PR_SET_TIMERSLACK, 1);
 	(void)prctl(PR_SET_NAME, "gamp-sysmon");
 	while (!rt_load_acquire(&sched.halt)) {
-		if (note_sleep(&sched.sysmon_note, clock_now() + tick))
+		if (note_sleep(&sched.sysmon_note, clock_real() + tick))
 			note_clear(&sched.sysmon_note);
-		now = clock_now();
+		now = clock_real();
 		prepare_stacks(&stacks, &tick);
 		if (rt_load_relaxed(&sched.npidle) < sched.nprocs) {
 			idle = 0;

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -24,6 +25,13 @@ var twins = map[string]func(){
 	"sleep":         sleepMain,
 	"parked":        parkedMain,
 	"ready_latency": readyMain,
+	"chan":          chanMain,
+	"select":        selectMain,
+	"sync":          syncMain,
+	"skynet":        skynetMain,
+	"ring":          ringMain,
+	"fib":           fibMain,
+	"after":         afterMain,
 }
 
 var only string
@@ -34,7 +42,12 @@ func main() {
 			writerMain()
 			return
 		}
-		fail("usage: twin yield|spawn|sleep|parked|ready_latency [word]")
+		var names []string
+		for name := range twins {
+			names = append(names, name)
+		}
+		sort.Strings(names)
+		fail("usage: twin %s [word]", strings.Join(names, "|"))
 	}
 	if len(os.Args) > 2 {
 		only = os.Args[2]
@@ -112,6 +125,21 @@ func run(name string, fn func(*bench), arg int64) {
 	for count := env("BENCH_COUNT", 5); count > 0; count-- {
 		fn(&b)
 		b.print(name)
+	}
+}
+
+// The rows of one program, with one P and with two.
+func rows(do func(procs int)) {
+	for procs := 1; procs <= 2; procs++ {
+		runtime.GOMAXPROCS(procs)
+		do(procs)
+	}
+}
+
+// The end of a run that gave another result than it must.
+func check(what string, is, want uint64) {
+	if is != want {
+		fail("%s: %d instead of %d", what, is, want)
 	}
 }
 

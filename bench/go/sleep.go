@@ -3,6 +3,8 @@
 package main
 
 import (
+	"fmt"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -31,12 +33,16 @@ func sleepMain() {
 		line(row.name, int64(row.n), append([]value{{mean, "ns/op"}},
 			latency("late-", v)...)...)
 	}
-	for i := env("BENCH_COUNT", 1); i > 0 && wanted("Sleepers"); i-- {
-		sleepers()
+	for procs := 1; procs <= 2; procs++ {
+		runtime.GOMAXPROCS(procs)
+		name := fmt.Sprintf("Sleepers/procs=%d", procs)
+		for i := env("BENCH_COUNT", 1); i > 0 && wanted(name); i-- {
+			sleepers(name)
+		}
 	}
 }
 
-func sleepers() {
+func sleepers(name string) {
 	n := env("BENCH_GOROUTINES", 1000000)
 	b := bench{n: n}
 	rnd := uint64(1)
@@ -54,7 +60,7 @@ func sleepers() {
 		sleep(1e6)
 	}
 	b.stop()
-	line("Sleepers", n, value{float64(b.t1-b.t0) / float64(n), "ns/op"},
+	line(name, n, value{float64(b.t1-b.t0) / float64(n), "ns/op"},
 		value{float64(b.c1-b.c0) / float64(n), "cpu-ns/op"},
 		value{float64(b.c1-b.c0) / 1e9, "cpu-s"})
 }

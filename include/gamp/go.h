@@ -28,7 +28,15 @@ struct gamp_options {
 	/* Threads that run goroutines, including those that are inside
 	 * blocking calls; default 10,000. */
 	int max_threads;
-	int64_t reserved[8]; /* zero */
+	/* Time for tests: gamp_now() stands still while any goroutine can
+	 * run, or is inside a blocking call, and jumps to the next timer when
+	 * all are parked, be it on descriptors.  It begins at one second. */
+	bool fake_time;
+	/* Not 0: there is one P, and goroutines run in an order that follows
+	 * from this number alone, as long as nothing from outside (another
+	 * thread, a descriptor, the real clock: see fake_time) comes in. */
+	uint64_t seed;
+	int64_t reserved[6]; /* zero */
 };
 
 /* Options of one goroutine. */
@@ -41,9 +49,9 @@ struct gamp_go_options {
 /*
  * gamp_run - start the runtime, run main(arg) as a goroutine, stop
  *
- * When main returns, all other goroutines are cancelled and given
- * stop_timeout to exit; then threads, descriptors and memory of the runtime
- * are released.  May be called again afterwards.
+ * When main has exited, and with it what it deferred, all other goroutines are
+ * cancelled and given stop_timeout to exit; then threads, descriptors and
+ * memory of the runtime are released.  May be called again afterwards.
  *
  * Returns	0
  * Errors	-EINVAL		an option is out of range
@@ -125,12 +133,29 @@ GAMP_API void gamp_yield(void);
 /*
  * gamp_exit - end the calling goroutine
  *
- * Frames of the goroutine are dropped without clean-up.
+ * What gamp_defer was given runs; otherwise the goroutine's frames are
+ * dropped without clean-up.  In a deferred call it ends that call only: those
+ * that are left still run.
  *
  * Parks	does not return.
  * Threads	goroutine; aborts the process elsewhere.
  */
 GAMP_NORETURN GAMP_API void gamp_exit(void);
+
+/*
+ * gamp_defer - call fn(arg) when the calling goroutine exits
+ *
+ * Whichever way it exits; the last one given is called first.  fn runs in the
+ * goroutine, may park, and may defer more.  If the goroutine was cancelled,
+ * blocking calls still give -ECANCELED (gamp_uncancellable).
+ *
+ * Errors	-ENOMEM		fn will not be called
+ *		-EINVAL		fn is null
+ *		-EPERM		not called from a goroutine
+ * Parks	never.
+ * Threads	goroutine.
+ */
+GAMP_API int gamp_defer(gamp_fn *fn, void *arg);
 
 /*
  * gamp_self - the id of the calling goroutine

@@ -6,8 +6,9 @@
  *  Addresses	"host:port", "[v6]:port", "[v6%zone]:port", ":port"; for
  *		"unix" a path, or "@name" in Linux's abstract namespace.  A
  *		host is numeric, "localhost", or a name for the system's
- *		resolver (a blocking section around getaddrinfo(3)).  A port
- *		is a number from 0 to 65535.
+ *		resolver: a goroutine of its own calls getaddrinfo(3), which
+ *		nothing can end; a dial that is cancelled, or at its deadline,
+ *		leaves it.  A port is a number from 0 to 65535.
  *  Users	One reader and one writer at a time per descriptor; a second
  *		reader (writer) waits, parked, for the first.  Everything else
  *		may be called at any time from anywhere.

@@ -56,6 +56,7 @@
 #define _Alignas(x)
 #define _Static_assert static_assert
 #define _Noreturn
+#define _Thread_local thread_local
 
 /*
  * Relacy's atomics live for one iteration, and the project has globals and
@@ -67,24 +68,28 @@ template <class T> struct rt_model_atomic {
 	union {
 		rl::atomic<T> v;
 	};
-	bool made;
+	void *volatile made; /* this; else there is no v */
 
 	rt_model_atomic() { make(); }
+	rt_model_atomic(int) { make(); } /* { 0 } */
 	rt_model_atomic(const rt_model_atomic &) { make(); }
 	rt_model_atomic &operator=(const rt_model_atomic &)
 	{
 		v.store(0, rl::mo_relaxed, $); /* only ever zero */
 		return *this;
 	}
-	~rt_model_atomic()
+	~rt_model_atomic() { gone(); }
+	/* Its memory is the model's again: no access from here on. */
+	void gone()
 	{
-		if (made)
+		if (lives())
 			v.~atomic();
-		made = false;
+		made = NULL;
 	}
+	bool lives() { return made == this; }
 	void make()
 	{
-		made = rl::context::is_instance();
+		made = rl::context::is_instance() ? this : NULL;
 		if (!made)
 			return;
 		::new ((void *)&v) rl::atomic<T>();
@@ -109,6 +114,16 @@ template <class T> struct model_room {
 struct rt_a32 : rt_model_atomic<uint32_t> {
 };
 struct rt_a64 : rt_model_atomic<uint64_t> {
+};
+/* A global that no thread writes while the model runs. */
+struct rt_model_always {
+	struct {
+		uint32_t value = 1;
+		template <class M> uint32_t load(M, const rl::debug_info &)
+		{
+			return value;
+		}
+	} v;
 };
 struct rt_atime : rt_model_atomic<int64_t> {
 };

@@ -22,6 +22,38 @@
 #endif
 #include "tests/model/atomic_relacy.h"
 
+/*
+ * What a model may have of its own.  Not in atomic_relacy.h, which mutants.py
+ * precompiles for all of them.
+ */
+
+/* A locked one, unless a model has the real one: model_membar.h. */
+#ifndef RT_MODEL_LOCAL
+#define rt_cas_local(p, old, to) rt_model_cas(p, old, to)
+inline bool rt_model_cas(rt_a32 *p, uint32_t old, uint32_t to)
+{
+	return rt_cas_acqrel(p, &old, to);
+}
+#endif
+
+/* base/membar.h: two fences, unless a model has its own. */
+#define RT_BASE_MEMBAR_H
+#ifndef RT_MODEL_HEAVY
+inline void membar_heavy(void) { rt_fence_seqcst(); }
+inline void membar_light(void) { rt_fence_seqcst(); }
+#else
+void membar_heavy(void);
+void membar_light(void);
+#endif
+inline void membar_init(void) {}
+static rt_model_always membar_works;
+
+/* Bits: only scenarios with so many threads are compiled.  It is Relacy that
+ * takes long, once for each number, and a mutant needs one of them. */
+#ifndef MODEL_THREADS
+#define MODEL_THREADS ~0u
+#endif
+
 /* As a bound: a failure that waits for its fix; only `k` runs it. */
 #define MODEL_KNOWN 1000u
 
@@ -90,9 +122,9 @@ template <class M> static bool model_search(rl::test_params &p, bool full)
 	return r == rl::test_result_success;
 }
 
-/* bound: preemptions of the full search, 0 for none; thousands: random. */
 template <class M>
-static void model_run(const char *what, unsigned bound, unsigned thousands)
+static void model_run_here(
+    const char *what, unsigned bound, unsigned thousands)
 {
 	const char *only = getenv("MODEL_ONLY");
 
@@ -150,6 +182,14 @@ static void model_run(const char *what, unsigned bound, unsigned thousands)
 		}
 		fflush(stdout);
 	}
+}
+
+/* bound: preemptions of the full search, 0 for none; thousands: random. */
+template <class M>
+static void model_run(const char *what, unsigned bound, unsigned thousands)
+{
+	if constexpr ((MODEL_THREADS >> M::params::thread_count & 1) != 0)
+		model_run_here<M>(what, bound, thousands);
 }
 
 #endif

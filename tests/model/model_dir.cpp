@@ -16,6 +16,13 @@
 #include "tests/model/model_sched.h"
 
 #include "sched/cancel.c"
+/* Nobody waits by wait.h. */
+void wait_cancel(struct g *) {}
+bool wait_poke(struct g *, uint64_t) { return false; }
+struct wait *wait_self(struct m *, struct wait *own) { return own; }
+int wait_park(struct wait *, struct parking *) { return 0; }
+bool wait_win(struct sudog *, bool) { return false; }
+void wait_wake(struct wait *) {}
 #include "netpoll/dir.c"
 #undef CLOSED
 #include "netpoll/fdmutex.c"
@@ -169,7 +176,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		pd_slab.size = sizeof(world.pd);
 		rt_store_relaxed(&pd_slab.used, 1);
 		first_use(&world.pd, 0);
-		world.pd.sema[0] = world.pd.sema[1] = NULL;
+		world.pd.turns[0] = world.pd.turns[1] = {};
 		set_up(&world.pd, 7, PD_SOCKET | PD_DRAINS, false);
 		fd = pd_handle(&world.pd);
 		fdmu_open(&world.pd.mu);

@@ -15,6 +15,7 @@
  * call, a full fence runs on each of the process's threads, wherever it is.
  * Fence mode (membarrier refused) is modelled beside it.
  */
+#define RT_MODEL_HEAVY /* membar_heavy is below */
 #include "tests/model/model_sched.h"
 
 #include "sched/sched.c"
@@ -56,7 +57,7 @@ template <int THREADS> static void fence_all(void)
 	fence_on<THREADS>(rl::ctx().threadx_);
 }
 static void (*model_membarrier)(void);
-void m_membarrier(void)
+void membar_heavy(void)
 {
 	if (sched.fence_mode)
 		rt_fence_seqcst();

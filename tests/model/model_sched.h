@@ -10,8 +10,12 @@
 #ifndef RT_TESTS_MODEL_MODEL_SCHED_H
 #define RT_TESTS_MODEL_MODEL_SCHED_H
 
+#include <sched.h>
 #include "tests/model/model.h"
 
+#define sched_yield() (rl::yield(1, $), 0)
+
+#ifndef MODEL_REAL_LOCK
 /* base/lock.h: a mutex of Relacy, with a happens-before edge from unlock to
  * lock, and no more (the real one has a RMW on both sides, too). */
 #define RT_BASE_LOCK_H
@@ -44,6 +48,9 @@ struct rt_lock {
 #define RT_LOCK_INIT(r) { (r) }
 static inline void rt_lock(struct rt_lock *l) { l->mu.lock($); }
 static inline void rt_unlock(struct rt_lock *l) { l->mu.unlock($); }
+static inline void rt_rank_push(uint8_t) {}
+static inline void rt_rank_pop(uint8_t) {}
+#endif
 
 /* base/clock.h: time stands still unless the model moves it. */
 #define RT_BASE_CLOCK_H
@@ -53,6 +60,9 @@ static inline void rt_unlock(struct rt_lock *l) { l->mu.unlock($); }
 #define NEVER	   INT64_MAX
 static int64_t model_now;
 static inline int64_t clock_now(void) { return model_now; }
+static inline int64_t clock_real(void) { return model_now; }
+static inline void clock_set(int64_t t) { model_now = t; }
+static inline int64_t clock_real_at(int64_t t) { return t; }
 static inline int64_t clock_after(int64_t now, int64_t ns)
 {
 	return ns >= NEVER - now ? NEVER : now + ns;
@@ -93,7 +103,8 @@ int futex_wait(rt_a32 *w, uint32_t val, int64_t until)
 void futex_wake(rt_a32 *w, int n)
 {
 	rl::ctx().sched();
-	(void)w->v.wake(rl::ctx(), n, $);
+	if (w->lives()) /* else: an address is all that the kernel needs */
+		(void)w->v.wake(rl::ctx(), n, $);
 }
 
 #endif

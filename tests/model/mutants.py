@@ -11,6 +11,7 @@ Exit 0 if all are killed.
 """
 import concurrent.futures
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -201,11 +202,11 @@ MUTANTS = [
     ("retake: in_runtime is not read again", "sched/blocking.c",
      "if (rt_load_acquire(&mp->in_runtime)) {", "if (false) {", "retake"),
     ("retake: no membarrier", "sched/blocking.c",
-     "m_membarrier();", ";", "retake"),
+     "membar_heavy();", ";", "retake"),
     ("retake: the flag after the membarrier", "sched/blocking.c",
      "rt_store_relaxed(&mp->flags, flags | M_DETACHED); /* I1 */\n"
-     "\tm_membarrier();",
-     "m_membarrier();\n"
+     "\tmembar_heavy();",
+     "membar_heavy();\n"
      "\trt_store_relaxed(&mp->flags, flags | M_DETACHED);", "retake"),
     ("retake: the second look is relaxed", "sched/blocking.c",
      "if (rt_load_acquire(&mp->in_runtime)) {",
@@ -221,7 +222,230 @@ MUTANTS = [
     ("retake: a withdrawn request stays", "sched/blocking.c",
      "rt_store_relaxed(&mp->flags, flags);\n\t\treturn false;",
      "return false;", "retake"),
+
+    ("lock: no membarrier", "base/lock.c",
+     "membar_heavy();			   /* L4 */", "", "lock", "lock: two"),
+    ("lock: the membarrier before the mark", "base/lock.c",
+     "while (rt_swap_acqrel(&l->word, 2) != 0) { /* L3 */\n"
+     "\t\tmembar_heavy();",
+     "while (membar_heavy(), rt_swap_acqrel(&l->word, 2) != 0) {\n\t\t",
+     "lock", "lock: two"),
+    ("lock: unlock stores", "base/lock.h",
+     "return rt_cas_local(word, held, 0); /* L2 */",
+     "return rt_store_release(word, 0), true;", "lock", "lock: two"),
+    ("lock: unlock takes any word for held", "base/lock.h",
+     "if (rt_unlikely(rt_load_relaxed(word) != held)) /* L1 */\n"
+     "\t\treturn false;", "held = rt_load_relaxed(word);", "lock", "lock: two"),
+    ("lock: the second sleeper is forgotten", "base/lock.c",
+     "(void)futex_wait(&l->word, 2, 0);  /* L5 */\n\t}",
+     "(void)futex_wait(&l->word, 2, 0);\n\t}\n"
+     "\trt_store_relaxed(&l->word, 1);", "lock", "lock: three"),
+    ("lock: locking orders nothing", "base/lock.h",
+     "if (rt_unlikely(!rt_cas_acqrel(&l->word, &w, 1)))",
+     "if (rt_unlikely(!rt_cas_relaxed(&l->word, &w, 1)))", "lock", "lock: two"),
+    ("lock: a loser that gets it acquires nothing", "base/lock.c",
+     "while (rt_swap_acqrel(&l->word, 2) != 0) { /* L3 */",
+     "while (rt_swap_relaxed(&l->word, 2) != 0) {", "lock", "lock: two"),
+    ("lock: unlocking with sleepers orders nothing", "base/lock.c",
+     "(void)rt_swap_acqrel(&l->word, 0);",
+     "(void)rt_swap_relaxed(&l->word, 0);", "lock", "lock: two"),
+    ("lock: the guard's loser without membarrier", "sched/guard.c",
+     "membar_heavy();			   /* L4 */", "", "lock", "guard: two"),
+    ("lock: the guard's sleeper is not woken", "sched/guard.c",
+     "futex_wake(&l->word, 1);", "", "lock", "guard: two"),
+    ("lock: the guard is read after it was let go", "sched/guard.c",
+     "(void)rt_swap_acqrel(&l->word, 0);",
+     "(void)rt_swap_acqrel(&l->word, 0);\n"
+     "\tif (rt_load_relaxed(&l->word) != 0)\n\t\treturn;", "lock", "frees"),
+
+    ("solo: no membarrier", "sched/solo.c",
+     "membar_heavy(); /* pairs with solo_begin */", ";", "solo", "one thread"),
+    ("solo: nobody waits for the owner", "sched/solo.c",
+     "while (rt_load_acquire(&solo_state.busy))", "while (false)", "solo", "one thread"),
+    ("solo: the owner does not look again", "sched/solo.h",
+     "if (rt_likely(rt_load_acquire(&solo_state.on)))", "if (true)", "solo", "one thread"),
+    ("solo: busy after the second look", "sched/solo.h",
+     "rt_store_relaxed(&solo_state.busy, 1);\n"
+     "\tmembar_light(); /* pairs with solo_break */\n"
+     "\tif (rt_likely(rt_load_acquire(&solo_state.on)))\n",
+     "membar_light();\n"
+     "\tbool on = rt_load_acquire(&solo_state.on);\n"
+     "\trt_store_relaxed(&solo_state.busy, 1);\n"
+     "\tif (on)\n", "solo", "one thread"),
+    ("solo: leaving orders nothing", "sched/solo.h",
+     "static inline void solo_end(void)\n{\n"
+     "\trt_store_release(&solo_state.busy, 0);",
+     "static inline void solo_end(void)\n{\n"
+     "\trt_store_relaxed(&solo_state.busy, 0);", "solo", "one thread"),
+    ("solo: the thread acquires nothing", "sched/solo.c",
+     "while (rt_load_acquire(&solo_state.busy))",
+     "while (rt_load_relaxed(&solo_state.busy))", "solo", "one thread"),
+    ("solo: broken is said too early", "sched/solo.c",
+     "rt_lock(&lock);\n\tswitch_off();\n"
+     "\trt_store_release(&solo_state.broken, 1);",
+     "rt_store_release(&solo_state.broken, 1);\n"
+     "\trt_lock(&lock);\n\tswitch_off();", "solo", "two threads"),
+    ("solo: the second thread acquires nothing", "sched/solo.h",
+     "if (rt_unlikely(!rt_load_acquire(&solo_state.broken)))",
+     "if (rt_unlikely(!rt_load_relaxed(&solo_state.broken)))",
+     "solo", "two threads"),
+    ("solo: a section ends as one with the lock", "sched/guard.h",
+     "if (!guard_is_solo(l)) {", "if (true) {", "solo", "one thread"),
+
+    ("wait: a partner wins by a store", "sched/wait.c",
+     "if (solo && !(word & W_FDS))", "if (true)", "wait", "deadline, wait"),
+    ("wait: late ones do not compare the count", "sched/wait.c",
+     "while ((now | W_STATE) == (word | W_STATE)) {", "while (true) {",
+     "wait", "deadline, wait"),
+    ("wait: the deadline forgets who is about to park", "sched/wait.c",
+     "} else if (state != W_COMMIT || move(w, now, W_POKED)) {",
+     "} else {", "wait", "alone"),
+    ("wait: no C2 without a deadline", "sched/wait.c",
+     "return !(rt_load_relaxed(&gp->tag) & 1) ||", "return true ||",
+     "wait", "cancel alone"),
+    ("wait: what C2 finds is taken back by a store", "sched/wait.c",
+     "!move(&gp->wait, word | W_WAIT, W_CANCEL);",
+     "(rt_store_release(&gp->wait.word, word | W_CANCEL), false);",
+     "wait", "cancel alone"),
+    ("wait: no fence before C2", "sched/wait.c",
+     "membar_light(); /* pairs with F2 */\n\treturn",
+     "return", "wait", "alone, fence mode"),
+    ("wait: no C2 with a deadline", "sched/wait.c",
+     "if (!(word & W_FIRM) && (rt_load_relaxed(&gp->tag) & 1))",
+     "if (false)", "wait", "to come"),
+    ("wait: no fence before C2 with a deadline", "sched/wait.c",
+     "membar_light(); /* pairs with F2 */\n\tif", "if",
+     "wait", "to come, fence mode"),
+    ("wait: the canceller does not fence", "sched/cancel.c",
+     "membar_heavy(); /* F2, pairs with F1 */", ";", "wait", "cancel alone"),
+    ("wait: a canceller leaves who is about to park", "sched/wait.c",
+     "end_wait(&gp->wait, word, W_CANCEL))",
+     "(word & W_STATE) == W_WAIT && move(&gp->wait, word, W_CANCEL))",
+     "wait", "to come"),
+    ("wait: a canceller takes the next goroutine", "sched/wait.c",
+     "(rt_load_acquire(&gp->tag) & 1) &&", "true &&",
+     "wait", "next goroutine"),
+    ("wait: a canceller reads the tag first", "sched/wait.c",
+     "uint64_t word = rt_load_acquire(&gp->wait.word);",
+     "bool tag = rt_load_acquire(&gp->tag) & 1;\n"
+     "\tuint64_t word = rt_load_acquire(&gp->wait.word);",
+     "wait", "next goroutine", "(rt_load_acquire(&gp->tag) & 1) &&", "tag &&"),
+    ("wait: who was cancelled as it parked is not told", "sched/wait.c",
+     "if (!how->firm && g_cancelled(gp))", "if (false)", "wait", "to come"),
+    ("wait: a firm wait is cancelled", "sched/wait.c",
+     "if (how->firm || gp->uncancellable)", "if (false)", "wait", "in vain"),
+    ("wait: the commit reads the stack late", "sched/wait.c",
+     "if (release)\n\t\trelease(obj);",
+     "if (how->release)\n\t\thow->release(how->obj);", "wait", "g0"),
+    ("wait: the timer stays armed", "sched/wait.c",
+     "(void)timer_stop(&gp->timer);", ";", "wait", "deadline, wait"),
+    ("wait: a thread does not wait for who won it", "sched/wait.c",
+     "(void)note_sleep(&w->note, 0); /* the winner is about to wake us */",
+     ";", "wait", "thread"),
+    ("wait: a thread's deadline is a store", "sched/wait.c",
+     "if (rt_cas_acqrel(&w->word, &word, W_TIME))",
+     "if (rt_store_release(&w->word, W_TIME), true)", "wait", "thread"),
+
+    ("select: the guards in the order of the cases", "runtime/select.c",
+     "\t\tsort_locks(sel);", "\t\t;", "select", "two selects"),
+    ("select: a channel is locked twice", "runtime/select.c",
+     "if (ch != last)", "if (true)", "select", "twice"),
+    ("select: the commit reads the cases late", "runtime/select.c",
+     "for (uint32_t i = 0; i < n; i++) {\n"
+     "\t\tstruct gamp_chan *ch = chan_at(sel, i);\n\n\t\tif (i + 1",
+     "for (uint32_t i = 0; i < sel->chans; i++) {\n"
+     "\t\tstruct gamp_chan *ch = chan_at(sel, i);\n\n\t\tif (i + 1",
+     "select", "deadline"),
+    ("select: the records are taken out unguarded", "runtime/select.c",
+     "enter_all(sel);\n\tqueue_all(sel, false);\n\texit_all(sel);",
+     "queue_all(sel, false);", "select", "deadline"),
+    ("select: the records stay", "runtime/select.c",
+     "waitq_remove(queue_of(c), s);", ";", "select", "two senders"),
+    ("select: a partner takes one that is gone", "sched/waitq.h",
+     "if (wait_win(s, solo))", "if (wait_win(s, solo), true)",
+     "select", "two senders"),
+    ("select: descriptors are not left", "runtime/select.c",
+     "pd_select_unwatch(\n\t\t\t    at(sel, i)->pd, mode_of(&sel->c[i]));",
+     ";", "select", "event"),
+    ("select: leaving swallows readiness", "netpoll/pd_select.c",
+     "if (dir_unwatch(&pd->dir[mode]) && mode == MODE_READ)\n"
+     "\t\tpd->drained = false;\n}",
+     "(void)dir_unwatch(&pd->dir[mode]);\n}", "select", "event"),
+    ("select: looking swallows readiness", "netpoll/pd_select.c",
+     "if (dir_unwatch(&pd->dir[mode]) && mode == MODE_READ)\n"
+     "\t\tpd->drained = false;\n\tif",
+     "(void)dir_unwatch(&pd->dir[mode]);\n\tif", "select", "event"),
+    ("select: what is ready as it parks is not told", "netpoll/pd_select.c",
+     "(void)wait_poke(gp, word);", ";", "select", "event"),
+    ("select: the wait to poke is named late", "netpoll/pd_select.c",
+     "rt_store_relaxed(&pd->poke[mode], word);\n", "\n", "select", "event",
+     "(void)wait_poke(gp, word);",
+     "(void)wait_poke(gp, word);\n"
+     "\trt_store_relaxed(&pd->poke[mode], word);"),
+    ("select: a close is not seen as it parks", "netpoll/dir.c",
+     "return !(rt_load_relaxed(info) & stop);", "return true;",
+     "select", "closed"),
+    ("select: F1 removed", "netpoll/dir.c",
+     "rt_fence_seqcst(); /* F1, pairs with F2 */\n\treturn !(",
+     "return !(", "select", "closed"),
+    ("select: a poke that lost readies", "netpoll/pd_wait.c",
+     "if (wait_poke(gp, rt_load_relaxed(&pd->poke[mode])))",
+     "(void)wait_poke(gp, rt_load_relaxed(&pd->poke[mode]));",
+     "select", "event"),
+
+    ("mutex: no membarrier", "runtime/mutex.c",
+     "membar_heavy();", ";", "mutex", "cold"),
+    ("mutex: WAITERS after the membarrier", "runtime/mutex.c",
+     "w = LOCKED | WAITERS | HEAT_MAX;", "w = LOCKED | HEAT_MAX;",
+     "mutex", "cold"),
+    ("mutex: no L1", "base/lock.h",
+     "if (rt_unlikely(rt_load_relaxed(word) != held)) /* L1 */\n"
+     "\t\treturn false;", "", "mutex", "cools"),
+    ("mutex: who flew and has it forgets the others", "runtime/mutex.c",
+     "if (m->waiters.first)\n"
+     "\t\trt_store_relaxed(&m->word, w | WAITERS);", "",
+     "mutex", "three threads"),
+    ("mutex: who flew and leaves forgets the others", "runtime/mutex.c",
+     "take_or_mark(m, err == 0 || (flew && s->next))",
+     "take_or_mark(m, err == 0)",
+     "mutex", "deadline, two threads, ages"),
+    ("mutex: who flew in vain still flies", "runtime/mutex.c",
+     "s->kind = WAITING;", ";", "mutex", "cools"),
+    ("mutex: handed over unlocked", "runtime/mutex.c",
+     "word = free | LOCKED;", "word = free;", "mutex", "two threads, ages, the last"),
+    ("mutex: those behind the new owner are forgotten", "runtime/mutex.c",
+     "if (first && first->kind == WAITING)\n\t\t\tword |= WAITERS;", ";",
+     "mutex", "goroutine, two threads"),
+    ("mutex: the new owner competes", "runtime/mutex.c",
+     "if (s.err != 0) /* it was handed over */\n\t\t\treturn 0;", ";",
+     "mutex", "two threads, ages, the last"),
+    ("mutex: the owner is woken under the guard", "runtime/mutex.c",
+     "guard_exit(&m->guard);\n\tif (s)\n\t\twait_wake(s->wait);",
+     "if (s)\n\t\twait_wake(s->wait);\n\tguard_exit(&m->guard);",
+     "mutex", "two threads, ages, the last"),
+    ("mutex: locking orders nothing", "runtime/mutex.c",
+     "rt_cas_acqrel(&m->word, &w, w | LOCKED);",
+     "rt_cas_relaxed(&m->word, &w, w | LOCKED);", "mutex", "goroutine, thread"),
+    ("mutex: freeing a hot one orders nothing", "runtime/mutex.c",
+     "return rt_cas_acqrel(&m->word, &from, to);\n\tsame",
+     "return rt_cas_relaxed(&m->word, &from, to);\n\tsame",
+     "mutex", "cold"),
+    ("mutex: letting one fly orders nothing", "runtime/mutex.c",
+     "rt_store_release(&m->word, word);",
+     "rt_store_relaxed(&m->word, word);", "mutex", "three threads"),
 ]
+
+
+def threads(model, only):
+    """MODEL_THREADS of model.h: what the scenarios with that word need."""
+    with open(ROOT + "/tests/model/model_%s.cpp" % model,
+              encoding="utf-8") as f:
+        runs = re.findall(r'run<(?:model<)?(\w+)> ?>?\([^";]*"([^"]*)"',
+                          f.read())
+    counts = {n for n, name in runs if only in name}
+    if not all(n.isdigit() for n in counts):
+        return "-DMODEL_THREADS=~0u"
+    return "-DMODEL_THREADS=%du" % sum(1 << int(n) for n in counts)
 
 
 def attempt(work, number, mutant):
@@ -243,7 +467,8 @@ def attempt(work, number, mutant):
     with open(shadow, "w", encoding="utf-8") as f:
         f.write(text)
     build = subprocess.run(
-        [CXX] + FLAGS + ["-include", os.path.join(work, "pch.h"), "-I" + top]
+        [CXX] + FLAGS + [threads(model, only)]
+        + ["-include", os.path.join(work, "pch.h"), "-I" + top]
         + INCLUDE + [ROOT + "/tests/model/model_%s.cpp" % model,
                     "-Wl,--gc-sections", "-o", exe],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -258,7 +483,7 @@ def attempt(work, number, mutant):
         killed = run.returncode != 0
         failed = [s for s in text.splitlines() if "FAILED" in s]
         why = failed[0].strip() if failed else "exit %d" % run.returncode
-        if not text:
+        if not text and run.returncode == 0:
             killed, why = False, "no such scenario: " + only
     except subprocess.TimeoutExpired:
         killed, why = True, "no end in %d s" % LIMIT

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lookup.c - the addresses of a name, from the system's resolver.
+ *
+ * getaddrinfo(3) blocks its thread, for half a minute if servers are silent,
+ * and nothing interrupts it.  So a goroutine of its own makes the call, and
+ * whoever asked waits for that one, as long as it likes: cancelled, or at its
+ * deadline, it leaves.  What both touch goes with the last of the two.
+ *
+ * Who is no goroutine, or cannot start one, makes the call itself.
+ */
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gamp/chan.h>
+
+#include "runtime/socket.h"
+
+#define STACK ((size_t)256 << 10) /* resolvers are large, and load plugins */
+
+struct lookup {
+	rt_a32 users;
+	struct gamp_chan *over;
+	struct addr_net net;
+	struct addr_hostport hp;
+	int max;
+	int n; /* -errno, or how many */
+	struct gamp_addr found[];
+};
+
+static int from_gai(int e)
+{
+	switch (e) {
+	case EAI_MEMORY:
+		return -ENOMEM;
+	case EAI_AGAIN:
+		return -EAGAIN;
+	default:
+		return -ENOENT;
+	}
+}
+
+static int ask(const struct addr_net *net, const struct addr_hostport *hp,
+    struct gamp_addr *out, int max)
+{
+	struct addrinfo hints = { .ai_family = net->family,
+		.ai_socktype = net->socktype };
+	struct addrinfo *all = NULL;
+	char port[8];
+	int n = 0, r;
+
+	(void)snprintf(port, sizeof(port), "%u", (unsigned)hp->port);
+	hints.ai_flags = AI_NUMERICSERV;
+	gamp_enter_blocking();
+	r = getaddrinfo(hp->host, port, &hints, &all);
+	gamp_leave_blocking();
+	if (r != 0)
+		return from_gai(r);
+	for (struct addrinfo *a = all; a && n < max; a = a->ai_next) {
+		if (a->ai_addrlen > sizeof(out[n].sa))
+			continue;
+		memset(&out[n], 0, sizeof(out[n]));
+		out[n].len = a->ai_addrlen;
+		memcpy(&out[n++].sa, a->ai_addr, a->ai_addrlen);
+	}
+	freeaddrinfo(all);
+	return n > 0 ? n : -ENOENT;
+}
+
+static void leave(struct lookup *l)
+{
+	if (rt_sub_seqcst(&l->users, 1) > 1)
+		return;
+	(void)gamp_chan_free(l->over);
+	free(l);
+}
+
+static void run(void *arg)
+{
+	struct lookup *l = arg;
+
+	l->n = ask(&l->net, &l->hp, l->found, l->max);
+	(void)gamp_chan_trysend(l->over, NULL); /* there is room */
+	leave(l);
+}
+
+/* On its way, or null. */
+static struct lookup *start(
+    const struct addr_net *net, const struct addr_hostport *hp, int max)
+{
+	struct gamp_go_options opt = { .stack_size = STACK, .name = "lookup" };
+	struct lookup *l =
+	    malloc(sizeof(*l) + (size_t)max * sizeof(l->found[0]));
+
+	if (!l)
+		return NULL;
+	*l = (struct lookup){ .net = *net, .hp = *hp, .max = max };
+	rt_store_relaxed(&l->users, 2);
+	l->over = gamp_chan_new(0, 1);
+	if (l->over && gamp_go_with(&opt, run, l) > 0)
+		return l;
+	(void)gamp_chan_free(l->over);
+	free(l);
+	return NULL;
+}
+
+int socket_look_up(const struct addr_net *net, const struct addr_hostport *hp,
+    int64_t deadline, struct gamp_addr *out, int max)
+{
+	struct lookup *l = gamp_self() ? start(net, hp, max) : NULL;
+	int r;
+
+	if (!l)
+		return ask(net, hp, out, max);
+	r = gamp_chan_recv_until(l->over, NULL, deadline);
+	if (r == 0) {
+		r = l->n;
+		if (r > 0)
+			memcpy(out, l->found, (size_t)r * sizeof(*out));
+	}
+	leave(l);
+	return r;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* wait.c - see wait.h; C3, F2 are cancel.h's. */
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/membar.h"
+#include "sched/m.h"
+#include "sched/park.h"
+#include "sched/sleep.h"
+#include "sched/wait.h"
+
+struct wait *wait_self(struct m *mp, struct wait *own)
+{
+	if (mp && mp->curg) {
+		mp->curg->wait.g = mp->curg;
+		return &mp->curg->wait;
+	}
+	*own = (struct wait){ 0 };
+	return own;
+}
+
+/* From one state of this wait to another; false: it is in none of them. */
+static bool move(struct wait *w, uint64_t word, uint32_t to)
+{
+	uint64_t next = (word & ~(uint64_t)W_STATE) | to;
+
+	return rt_cas_acqrel(&w->word, &word, next);
+}
+
+/* Of the wait `word`: WAIT -> to, and true; COMMIT -> POKED. */
+static bool end_wait(struct wait *w, uint64_t word, uint32_t to)
+{
+	uint64_t now = rt_load_acquire(&w->word);
+
+	while ((now | W_STATE) == (word | W_STATE)) {
+		uint32_t state = now & W_STATE;
+
+		if (state == W_WAIT) {
+			if (move(w, now, to))
+				return true;
+		} else if (state != W_COMMIT || move(w, now, W_POKED)) {
+			return false;
+		}
+		now = rt_load_acquire(&w->word);
+	}
+	return false;
+}
+
+static void time_out(void *arg, uint64_t word)
+{
+	struct g *gp = arg;
+
+	if (end_wait(&gp->wait, word, W_TIME))
+		rt_ready(gp);
+}
+
+bool wait_poke(struct g *gp, uint64_t word)
+{
+	return end_wait(&gp->wait, word, W_POKED);
+}
+
+void wait_cancel(struct g *gp)
+{
+	uint64_t word = rt_load_acquire(&gp->wait.word);
+
+	/* The tag after the word: I3.  A COMMIT may have looked at it before
+	 * it was set. */
+	if (!(word & W_FIRM) && (rt_load_acquire(&gp->tag) & 1) &&
+	    end_wait(&gp->wait, word, W_CANCEL))
+		rt_ready(gp);
+}
+
+/* Nothing but partners can end it, who wait for the guards. */
+static bool commit_plain(struct g *gp, uint64_t word)
+{
+	rt_store_release(&gp->wait.word, word | W_WAIT);
+	if (word & W_FIRM)
+		return true;
+	membar_light(); /* pairs with F2 */
+	return !(rt_load_relaxed(&gp->tag) & 1) ||
+	    !move(&gp->wait, word | W_WAIT, W_CANCEL);
+}
+
+/* How is on gp's stack: not read after the last step (I2). */
+static bool commit_timed(
+    struct g *gp, uint64_t word, const struct parking *how)
+{
+	struct wait *w = &gp->wait;
+	int r = 0;
+
+	rt_store_release(&w->word, word | W_COMMIT);
+	if (how->publish)
+		how->publish(how->obj, gp, word | W_COMMIT);
+	if (how->deadline != NEVER) {
+		gp->timer.fn = time_out;
+		gp->timer.arg = gp;
+		gp->timer.seq = word | W_COMMIT;
+		r = timer_arm(&gp->timer, how->deadline);
+	}
+	if (r < 0) {
+		rt_store_release(&w->word, word | W_IDLE);
+		return false;
+	}
+	membar_light(); /* pairs with F2 */
+	if (!(word & W_FIRM) && (rt_load_relaxed(&gp->tag) & 1))
+		(void)move(w, word | W_COMMIT, W_POKED);
+	return move(w, word | W_COMMIT, W_WAIT);
+}
+
+static bool commit(struct g *gp, void *arg)
+{
+	const struct parking *how = arg;
+	void (*release)(void *) = how->release;
+	void *obj = how->obj;
+	uint64_t word = (rt_load_relaxed(&gp->wait.word) + W_SEQ) &
+	    ~(uint64_t)(W_SEQ - 1);
+	bool parked;
+
+	if (how->firm || gp->uncancellable)
+		word |= W_FIRM;
+	if (how->publish)
+		word |= W_FDS;
+	if (how->deadline == NEVER && !how->publish)
+		parked = commit_plain(gp, word);
+	else
+		parked = commit_timed(gp, word, how);
+	if (release)
+		release(obj);
+	return parked;
+}
+
+static int thread_park(struct wait *w, const struct parking *how)
+{
+	uint64_t word = W_WAIT;
+
+	rt_store_release(&w->word, word);
+	if (how->release)
+		how->release(how->obj);
+	if (note_sleep(&w->note,
+		how->deadline == NEVER ? 0 : clock_real_at(how->deadline)))
+		return 0;
+	if (rt_cas_acqrel(&w->word, &word, W_TIME))
+		return -ETIMEDOUT;
+	(void)note_sleep(&w->note, 0); /* the winner is about to wake us */
+	return 0;
+}
+
+static int why_not(struct g *gp, const struct parking *how)
+{
+	switch (rt_load_acquire(&gp->wait.word) & W_STATE) {
+	case W_WON:
+		return 0;
+	case W_TIME:
+		return -ETIMEDOUT;
+	case W_CANCEL:
+		return -ECANCELED;
+	case W_IDLE:
+		return -ENOMEM;
+	default: /* POKED, perhaps before it was parked */
+		if (!how->firm && g_cancelled(gp))
+			return -ECANCELED;
+		return how->deadline <= clock_now() ? -ETIMEDOUT : -EINTR;
+	}
+}
+
+int wait_park(struct wait *w, struct parking *how)
+{
+	struct g *gp = w->g;
+
+	if (!gp)
+		return thread_park(w, how);
+	rt_park_now(commit, how, (enum rt_why)how->why);
+	if (how->deadline != NEVER)
+		(void)timer_stop(&gp->timer);
+	return why_not(gp, how);
+}
+
+bool wait_win(struct sudog *s, bool solo)
+{
+	struct wait *w = s->wait;
+	uint64_t word = rt_load_acquire(&w->word);
+
+	if ((word & W_STATE) != W_WAIT)
+		return false;
+	if (solo && !(word & W_FDS))
+		rt_store_relaxed(&w->word, (word & ~(uint64_t)W_STATE) | W_WON);
+	else if (!move(w, word, W_WON))
+		return false;
+	w->fired = s;
+	return true;
+}
+
+void wait_wake(struct wait *w)
+{
+	if (w->g)
+		rt_ready(w->g);
+	else
+		(void)note_wake(&w->note);
+}
