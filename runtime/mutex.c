@@ -13,20 +13,20 @@
  *	LOCKED, WAITERS,    whoever unlocks	the holder, under the guard:
  *	HEAT n		    looks at the queue	-> HEAT max: free; or
  *						-> LOCKED, HEAT max, perhaps
- *						WAITERS: handed over, or its own
+ *						WAITERS: given away, or kept
  *
- * Lockers and holders outside the guard change the word by locked instructions,
- * but for L2, and waiters only under the guard.  (In a solo section, solo.h, all
- * use plain stores, and nothing gets hot.)
+ * Lockers and holders outside the guard change the word by locked
+ * instructions, but for L2, and waiters only under the guard.  (In a solo
+ * section, solo.h, all use plain stores, and nothing gets hot.)
  *
  * Waking: an unlock that finds WAITERS lets the first of the queue fly: it is
- * woken, and competes.  While one flies, nobody else is woken, and the word says
- * nothing of those who wait: who locks and unlocks meanwhile pays for none of
- * them.  Who flies stays in the queue as its first; when it gets the mutex, or
- * not, or leaves, it enters the guard and sees to it that WAITERS is set if
+ * woken, and competes.  While one flies, nobody else is woken, and the word
+ * says nothing of those who wait: who locks and unlocks meanwhile pays for none
+ * of them.  Who flies stays in the queue as its first; when it gets the mutex,
+ * or not, or leaves, it enters the guard and sees to it that WAITERS is set if
  * somebody waits.  A waiter that is older than AGE does not fly: it gets the
- * mutex handed over, locked as it is.  Losing makes older, too, so that it comes
- * to an end where time stands still.
+ * mutex handed over, locked as it is.  Losing makes older, too, so that it
+ * comes to an end where time stands still.
  *
  * Unlocking a cold mutex takes no locked instruction (lock.h has this in full):
  *
@@ -38,9 +38,9 @@
  * L3 may be lost to an L2 under way, which is over by L4.  An L2 that fails
  * writes back what it has read, any time until the holder comes round to see
  * why: so after L3 nobody else may change the word before the holder has (I1).
- * A holder that has locked a hot word does not come to L1 (I2), and there anybody
- * may.  Heat lasts for some unlocks after the last waiter, as many as L4 is
- * worth: who meets on it time and again pays for L4 once.
+ * A holder that has locked a hot word does not come to L1 (I2), and there
+ * anybody may.  Heat lasts for some unlocks after the last waiter, as many as
+ * L4 is worth: who meets on it time and again pays for L4 once.
  *
  * Invariants
  *	I1  A waiter does not change a word that has WAITERS.

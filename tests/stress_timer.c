@@ -305,7 +305,8 @@ static void period_round(struct lane *ln)
 	if (n == 0 && rnd(ln, 2)) { /* it goes on */
 		MUST(gamp_timer_reset(&ln->t, b->from) == 1, 0);
 		n++;
-		for (r = atomic_load(&b->calls); atomic_load(&b->calls) < r + 3;)
+		r = atomic_load(&b->calls) + 3;
+		while (atomic_load(&b->calls) < r)
 			(void)gamp_sleep(period);
 	}
 	MUST(gamp_timer_stop(&ln->t), 0);

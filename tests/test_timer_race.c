@@ -422,8 +422,8 @@ static void none_main(void *arg)
 	for (int i = 0; i < WAITING; i += 10)
 		stopped += gamp_timer_stop(&waiting[i]);
 	for (int i = 5; i < WAITING; i += 10)
-		CHECK_EQ(gamp_timer_reset(&waiting[i], i % 4 ? 1 : from_now(MS)),
-		    1);
+		CHECK_EQ(gamp_timer_reset(
+			     &waiting[i], i % 4 ? 1 : from_now(MS)), 1);
 	CHECK_EQ(stopped, WAITING / 10);
 	CHECK_EQ(gamp_timer_start(&waiting[0], 1, 0, add_one, NULL), 0);
 	CHECK_EQ(atomic_load(&calls), 0);
