@@ -60,10 +60,11 @@ static inline int64_t clock_real_at(int64_t t)
 	return clock_after(clock_real(), t - fake);
 }
 
-/* A public deadline (0: none) as an internal one. */
+/* A public deadline (0: none) as an internal one: never negative, so that the
+ * difference of two does not overflow. */
 static inline int64_t clock_deadline(int64_t t)
 {
-	return t == 0 ? NEVER : t;
+	return t == 0 ? NEVER : t < 0 ? 1 : t;
 }
 
 #endif

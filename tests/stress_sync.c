@@ -257,7 +257,8 @@ static void rwmutex_part(struct victim *v)
 		n = writes ? WRITER : 1;
 		MUST(atomic_fetch_add(&o->inside, n) < (writes ? 1 : WRITER),
 		    writes);
-		o->guarded += writes;
+		if (writes)
+			o->guarded++;
 		if (rnd(&v->rng, 4) == 0)
 			dawdle(&v->rng);
 		(void)atomic_fetch_sub(&o->inside, n);

@@ -122,10 +122,10 @@ static void after_main(void *arg)
 		CHECK(next_tick(t) > 0);
 		drop(t);
 	}
-	t = make(-1, 0);
-	CHECK_EQ(next_tick(t), -1);
+	t = make(-1, 0); /* before all time: counts as 1 */
+	CHECK_EQ(next_tick(t), 1);
 	CHECK_EQ(gamp_ticker_reset(t, INT64_MIN, 0), 0);
-	CHECK_EQ(next_tick(t), INT64_MIN);
+	CHECK_EQ(next_tick(t), 1);
 	drop(t);
 	CHECK(!has_tick(big));
 	CHECK(gamp_ticker_stop(big));
@@ -201,6 +201,7 @@ static void slow_main(void *arg)
 {
 	int64_t when = from_now(MS), period = 100 * US;
 	struct gamp_ticker *t = make(when, period);
+	int old = 0;
 
 	(void)arg;
 	AWAIT(gamp_chan_len(gamp_ticker_chan(t)) == 1);
@@ -208,7 +209,10 @@ static void slow_main(void *arg)
 	/* The first is kept, the others are dropped. */
 	CHECK_EQ(length(gamp_ticker_chan(t)), 1);
 	check_first(next_tick(t), when, period);
-	CHECK(next_tick(t) > when + 20 * period);
+	/* An M may have been about to send an old one all the while. */
+	for (int i = 0; i < 4 && next_tick(t) <= when + 20 * period; i++)
+		old++;
+	CHECK(old < 4);
 	drop(t);
 }
 
@@ -354,7 +358,7 @@ static void other_stopper(void *arg)
 
 static void once_main(void *arg)
 {
-	enum { N = 2000 + SCALE * 1000 };
+	enum { N = 2000 + SCALE * 1000, FEW = N / 100 };
 	uint64_t rnd = random64() | 1;
 	int armed = 1, taken_back = 0;
 
@@ -365,7 +369,9 @@ static void once_main(void *arg)
 	once.t = make(from_now(1000), 0);
 	(void)go(receiver, &once);
 	(void)go(other_stopper, &once);
-	for (int i = 0; i < N; i++) {
+	/* Some, but however many it takes until both have had a few. */
+	for (int i = 0; i < N || once.received < FEW || once.stopped < FEW;
+	     i++) {
 		int64_t when = from_now((int64_t)(next_random(&rnd) % 4000));
 		int r = gamp_ticker_reset(once.t, when, 0);
 
@@ -378,7 +384,6 @@ static void once_main(void *arg)
 	AWAIT(armed ==
 	    taken_back + atomic_load(&once.received) +
 		atomic_load(&once.stopped));
-	CHECK(once.received > N / 100 && once.stopped > N / 100);
 	CHECK_EQ(gamp_chan_close(gamp_ticker_chan(once.t)), 0);
 	await_finished(2);
 	drop(once.t);

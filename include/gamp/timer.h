@@ -3,9 +3,9 @@
  * timer.h - timers that call back, and tickers that send on a channel.
  *
  * Times are deadlines (gamp/api.h): 0 and GAMP_FOREVER never come, a time that
- * is past comes at once.  A period is kept without drift: the nth time is
- * when + n * period, however late the one before was; times that have been
- * missed altogether are left out.
+ * is past comes at once (a negative one counts as 1).  A period is kept without
+ * drift: the nth time is when + n * period, however late the one before was;
+ * times that have been missed altogether are left out.
  */
 #ifndef GAMP_TIMER_H
 #define GAMP_TIMER_H
