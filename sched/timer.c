@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* timer.c - see timer.h; R1 to R4 and B1 to B6 are named there. */
+/* timer.c - see timer.h; R1 to R4 are named there. */
 
 #include <errno.h>
-#include <sched.h>
 
 #include "base/fatal.h"
 #include "base/san.h"
@@ -10,85 +9,8 @@
 #include "sched/sched.h"
 #include "sched/timer.h"
 
-#define TRIM_MIN   4096u /* entries, 64 KiB: not worth less */
-#define HELD	   UINT32_MAX
-
-enum { BIAS_NONE, BIAS_OFF, BIAS_ON }; /* none: there are several Ps */
-
-/* The functions around a section: as calls they cost more than it does. */
-#define INLINE static inline __attribute__((always_inline))
-
-/* A section of whoever is inside of a heap. */
-struct section {
-	struct timers *h;
-	struct m *in;  /* it has entered (m.h) for this only; or null */
-	bool unlocked; /* it needed no lock */
-};
-
-/* True: the caller has a P, and keeps it for now. */
-INLINE bool keep_p(struct section *s)
-{
-	struct m *mp = m_self();
-
-	if (!mp)
-		return false;
-	if (rt_load_relaxed(&mp->in_runtime))
-		return m_p(mp) != NULL; /* g0 may be without */
-	rt_store_relaxed(&mp->in_runtime, 1);
-	rt_barrier(); /* E1 */
-	s->in = mp;
-	return !(rt_load_relaxed(&mp->flags) & (M_DETACHED | M_FENCE));
-}
-
-static void break_in(struct timers *h)
-{
-	rt_store_relaxed(&h->bias, BIAS_OFF); /* B5 */
-	membar_heavy();			      /* pairs with B1 */
-	while (rt_load_acquire(&h->busy))
-		(void)sched_yield();
-}
-
-static void lock_slow(struct timers *h, bool owner)
-{
-	rt_lock(&h->lock); /* B4 */
-	if (!owner && rt_load_relaxed(&h->bias) == BIAS_ON)
-		break_in(h);
-}
-
-INLINE struct section lock(struct timers *h)
-{
-	struct section s = { .h = h };
-	bool owner = false;
-
-	if (rt_load_relaxed(&h->bias) == BIAS_ON)
-		owner = keep_p(&s);
-	if (owner) {
-		rt_store_relaxed(&h->busy, 1); /* B1 */
-		membar_light();		       /* pairs with B5 */
-		s.unlocked = rt_load_acquire(&h->bias) == BIAS_ON; /* B2 */
-		if (rt_likely(s.unlocked)) {
-			rt_rank_push(RANK_TIMERS);
-			return s;
-		}
-		rt_store_release(&h->busy, 0);
-	}
-	lock_slow(h, owner);
-	return s;
-}
-
-INLINE void unlock(const struct section *s)
-{
-	struct timers *h = s->h;
-
-	if (s->unlocked) {
-		rt_rank_pop(RANK_TIMERS);
-		rt_store_release(&h->busy, 0); /* B3 */
-	} else {
-		rt_unlock(&h->lock); /* B6 */
-	}
-	if (s->in)
-		rt_store_release(&s->in->in_runtime, 0);
-}
+#define TRIM_MIN 4096u /* entries, 64 KiB: not worth less */
+#define HELD	 UINT32_MAX
 
 static void place(struct timers *h, uint32_t i, struct timer_entry e)
 {
@@ -270,7 +192,7 @@ static bool move_up(struct timers *h, struct timer *t)
 
 /* True: it is the earliest now.  If it comes later, run finds it early, and
  * moves it then. */
-INLINE bool move_locked(
+static inline bool move_locked(
     struct timers *h, struct timer *t, int64_t when)
 {
 	t->when = when;
@@ -287,8 +209,6 @@ int timers_init(struct timers *h, uint32_t cap)
 	*h = (struct timers){ .cap = cap };
 	h->lock.rank = RANK_TIMERS;
 	rt_store_relaxed(&h->next, NEVER);
-	if (sched.nprocs == 1 && rt_load_relaxed(&membar_works))
-		rt_store_relaxed(&h->bias, BIAS_ON);
 	while ((r = vm_alloc(h->cap * sizeof(*h->heap), &p)) < 0 &&
 	    h->cap > TRIM_MIN)
 		h->cap /= 2;
@@ -320,9 +240,9 @@ static bool make_room(struct timers *h)
 
 int timer_start(struct timers *h, struct timer *t, int64_t when)
 {
-	struct section s = lock(h);
 	int r = 0;
 
+	rt_lock(&h->lock);
 	rt_assert(rt_load_relaxed(&t->heap) == 0);
 	if (rt_unlikely(h->n + h->nheld >= h->cap) && !make_room(h)) {
 		r = -ENOMEM;
@@ -332,78 +252,78 @@ int timer_start(struct timers *h, struct timer *t, int64_t when)
 		insert(h, t);
 		publish(h);
 	}
-	unlock(&s);
+	rt_unlock(&h->lock);
 	return r;
 }
 
-/* Into the heap that t is armed in; false if it is in none. */
-INLINE bool lock_heap(struct timer *t, struct section *s)
+/* Locks the heap that t is armed in; null if it is in none. */
+static inline struct timers *lock_heap(struct timer *t)
 {
 	for (;;) {
 		struct timers *h = (struct timers *)rt_load_acquire(&t->heap);
 
 		if (!h)
-			return false;
-		*s = lock(h);
+			return NULL;
+		rt_lock(&h->lock);
 		if (rt_load_relaxed(&t->heap) == (uintptr_t)h)
-			return true;
-		unlock(s); /* it fired, or moved */
+			return h;
+		rt_unlock(&h->lock); /* it fired, or moved */
 	}
 }
 
-/* Takes t out of the heap that we are in, if it is still the caller's. */
-static bool stop_and_unlock(struct section *s, struct timer *t, bool ours)
+/* Takes t out of h, which is locked, if it is still the caller's. */
+static bool stop_and_unlock(struct timers *h, struct timer *t, bool ours)
 {
 	if (ours) {
-		remove_locked(s->h, t, true);
-		publish(s->h);
+		remove_locked(h, t, true);
+		publish(h);
 	}
-	unlock(s);
+	rt_unlock(&h->lock);
 	return ours;
 }
 
 bool timer_stop(struct timer *t)
 {
-	struct section s;
+	struct timers *h = lock_heap(t);
 
-	return lock_heap(t, &s) && stop_and_unlock(&s, t, true);
+	return h && stop_and_unlock(h, t, true);
 }
 
 bool timer_stop_seq(struct timer *t, uint64_t seq)
 {
-	struct section s;
+	struct timers *h = lock_heap(t);
 
-	return lock_heap(t, &s) && stop_and_unlock(&s, t, t->seq == seq);
+	return h && stop_and_unlock(h, t, t->seq == seq);
 }
 
 bool timer_stop_fn(struct timer *t, timer_fn fn)
 {
-	struct section s;
+	struct timers *h = lock_heap(t);
 
-	return lock_heap(t, &s) && stop_and_unlock(&s, t, t->fn == fn);
+	return h && stop_and_unlock(h, t, t->fn == fn);
 }
 
 bool timer_reset(struct timer *t, int64_t when, uint64_t seq)
 {
-	struct section s;
+	struct timers *h = lock_heap(t);
 
-	if (!lock_heap(t, &s))
+	if (!h)
 		return false;
 	t->seq = seq;
-	(void)move_locked(s.h, t, when);
-	unlock(&s);
+	(void)move_locked(h, t, when);
+	rt_unlock(&h->lock);
 	return true;
 }
 
 struct timers *timer_shift(struct timer *t, int64_t when, bool *sooner)
 {
-	struct section s;
+	struct timers *h = lock_heap(t);
 
-	if (!lock_heap(t, &s))
+	if (!h)
 		return NULL;
-	*sooner = move_locked(s.h, t, when);
-	unlock(&s);
-	return s.h;
+	*sooner = move_locked(h, t, when);
+	rt_unlock(&h->lock);
+	return h;
 }
 
 /* What one run has got for alarms that need it. */
@@ -536,12 +456,12 @@ int timers_run(struct timers *h, int64_t now)
 	/* Timers that restart themselves cannot hold us: now stays. */
 	while (timers_next(h) <= now) {
 		struct timer_due due;
-		struct section s = lock(h);
 		enum take r;
 
+		rt_lock(&h->lock);
 		r = take_due(h, now, &hand, &due);
 		publish(h);
-		unlock(&s);
+		rt_unlock(&h->lock);
 		if (r == NOTHING)
 			break;
 		if (r == TAKEN) {
@@ -560,18 +480,19 @@ int timers_run(struct timers *h, int64_t now)
 
 uint32_t timers_count(struct timers *h)
 {
-	struct section s = lock(h);
-	uint32_t n = h->n + h->nheld;
+	uint32_t n;
 
-	unlock(&s);
+	rt_lock(&h->lock);
+	n = h->n + h->nheld;
+	rt_unlock(&h->lock);
 	return n;
 }
 
 void timers_trim(struct timers *h)
 {
-	struct section s = lock(h);
 	size_t page = vm_page();
 
+	rt_lock(&h->lock);
 	if (h->high > TRIM_MIN && h->n < h->high / 4) {
 		size_t from = h->n * sizeof(*h->heap) + page - 1;
 		size_t to = h->high * sizeof(*h->heap) + page - 1;
@@ -582,7 +503,5 @@ void timers_trim(struct timers *h)
 			vm_discard((char *)h->heap + from, to - from);
 		h->high = h->n;
 	}
-	if (rt_load_relaxed(&h->bias) == BIAS_OFF)
-		rt_store_release(&h->bias, BIAS_ON);
-	unlock(&s);
+	rt_unlock(&h->lock);
 }

@@ -60,23 +60,6 @@
  * any.  No ghost is ever at the top, so nobody wakes up for one, and there are
  * at most TIMER_GHOSTS of them, so nothing piles up.
  *
- * The lock.  With one P nearly all sections are of whoever has the P, and a
- * lock is half their time.  So the owner only says that it is inside, as in
- * solo.h; here for one heap, and others can break in for a while:
- *
- *	owner of the only P		thread without it
- *	-------------------		-----------------
- *	B1 busy = 1			B4 lock
- *	   light fence			B5 bias = OFF
- *	B2 bias ON? inside		   membar_heavy
- *	   else busy = 0; lock		   wait until busy is 0
- *	B3 busy = 0 (release)		B6 ... unlock
- *
- * Either B2 sees B5, or B5 sees B1 and waits for the few instructions that
- * this lasts.  From B5 on all lock, until sysmon, when it trims, sets it to
- * ON again, inside of the lock.  The owner may find itself inside of the lock
- * with ON: there is no other owner.
- *
  * Who starts a timer must be alone in doing so (its descriptor's lock, or
  * the goroutine that owns it).  stop, reset and run may race freely.
  *
@@ -148,7 +131,6 @@ struct timer_entry {
 struct timers {
 	_Alignas(RT_LINE) rt_atime next;
 	struct rt_lock lock;
-	rt_a32 bias, busy;
 	uint32_t n, cap, high;
 	struct timer_entry *heap; /* reserved for cap, touched up to high */
 	/* Due, and waiting for what they need; n + nheld <= cap. */
