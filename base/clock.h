@@ -50,14 +50,17 @@ static inline void clock_set(int64_t t)
 	rt_store_release(&clock_fake, t);
 }
 
-/* A time of the program's as one that a thread can sleep until. */
+/* A time of the program's as one that a thread can sleep until: 0, no limit,
+ * for NEVER. */
 static inline int64_t clock_real_at(int64_t t)
 {
 	int64_t fake = rt_load_acquire(&clock_fake);
 
-	if (rt_likely(fake == 0) || t == NEVER)
-		return t;
-	return clock_after(clock_real(), t - fake);
+	if (t == NEVER)
+		return 0;
+	if (rt_unlikely(fake != 0))
+		t = t < fake ? 1 : clock_after(clock_real(), t - fake);
+	return t > 0 ? t : 1;
 }
 
 /* A public deadline (0: none) as an internal one: never negative, so that the

@@ -20,6 +20,8 @@ void pd_release_sysfd(struct pd *pd);
 
 /* pd_wait.c: cancellers of waits; a start that was taken out of dir. */
 void pd_wait_init(struct pd *pd);
+/* Locks one direction of an open descriptor, or -EBUSY. */
+int pd_lock_now(gamp_fd fd, int mode, struct pd **out);
 void pd_start(struct pd *pd, struct p *pp, struct task_list *l);
 /* Appends what notify or evict of a direction returned. */
 void pd_collect(struct pd *pd, int mode, struct g *gp, struct p *pp,

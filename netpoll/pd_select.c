@@ -19,33 +19,9 @@
 #include "netpoll/pd_internal.h"
 #include "sched/m.h"
 
-static int lock_now(gamp_fd fd, int mode, struct pd **out)
-{
-	struct pd *pd = pd_at(fd);
-
-	if (!pd || pd_handle(pd) != fd)
-		return -EBADF;
-	switch (fdmu_lock(&pd->mu, mode, false)) {
-	case FDMU_OK:
-		break;
-	case FDMU_BUSY:
-		return pd_handle(pd) == fd ? -EBUSY : -EBADF;
-	case FDMU_FULL:
-		return -EMFILE;
-	default:
-		return -EBADF;
-	}
-	if (pd_handle(pd) != fd) { /* the slot's next owner */
-		pd_unlock(pd, mode);
-		return -EBADF;
-	}
-	*out = pd;
-	return 0;
-}
-
 int pd_select_begin(gamp_fd fd, int mode, struct pd **out)
 {
-	int r = lock_now(fd, mode, out);
+	int r = pd_lock_now(fd, mode, out);
 
 	if (r == 0 && mode == MODE_WRITE) {
 		r = pd_poll_out(*out);

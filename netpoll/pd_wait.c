@@ -250,32 +250,35 @@ static int start_now(struct pd *pd)
 	return gp ? 0 : err;
 }
 
-/* The lock is held until the start. */
-static int lock_to_arm(gamp_fd fd, struct pd **out)
+int pd_lock_now(gamp_fd fd, int mode, struct pd **out)
 {
 	struct pd *pd = pd_at(fd);
 
 	if (!pd || pd_handle(pd) != fd)
 		return -EBADF;
-	switch (fdmu_lock(&pd->mu, MODE_READ, false)) {
+	switch (fdmu_lock(&pd->mu, mode, false)) {
 	case FDMU_OK:
 		break;
 	case FDMU_BUSY:
 		return pd_handle(pd) == fd ? -EBUSY : -EBADF;
+	case FDMU_FULL:
+		return -EMFILE;
 	default:
 		return -EBADF;
 	}
+	if (pd_handle(pd) != fd) { /* the slot's next owner */
+		pd_unlock(pd, mode);
+		return -EBADF;
+	}
 	*out = pd;
-	if (pd_handle(pd) == fd)
-		return 0;
-	pd_unlock(pd, MODE_READ); /* the slot's next owner */
-	return -EBADF;
+	return 0;
 }
 
+/* The lock is held until the start. */
 int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 {
 	struct pd *pd;
-	int r = lock_to_arm(fd, &pd);
+	int r = pd_lock_now(fd, MODE_READ, &pd);
 
 	if (r < 0)
 		return r;

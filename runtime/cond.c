@@ -15,6 +15,7 @@
  */
 
 #include "runtime/sync.h"
+#include "sched/park.h"
 
 struct cond {
 	struct guard guard;
@@ -66,6 +67,15 @@ static int wait_for(
 	return r;
 }
 
+/* Who may not wait lets others have m, too: it may come round and round. */
+static void let_others(struct m *mp, struct gamp_mutex *m)
+{
+	(void)mutex_unlock(m);
+	if (mp)
+		rt_yield();
+	mutex_lock_firm(m);
+}
+
 static int wait_until(struct cond *c, struct gamp_mutex *m, int64_t deadline)
 {
 	struct patience how = { deadline, false, WHY_COND };
@@ -76,6 +86,8 @@ static int wait_until(struct cond *c, struct gamp_mutex *m, int64_t deadline)
 		r = sync_may_wait(mp, &how);
 	if (r == 0)
 		r = wait_for(c, m, &how);
+	else if (r == -ECANCELED || r == -ETIMEDOUT)
+		let_others(mp, m);
 	m_exit();
 	return r;
 }

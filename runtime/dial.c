@@ -7,7 +7,7 @@
 
 #include "base/sys.h"
 #include "netpoll/fdio.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/socket.h"
 
 #define ADDRS_MAX   8 /* of one name; 136 bytes each on the stack */

@@ -8,7 +8,7 @@
 #include <gamp/go.h>
 
 #include "base/fatal.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "sched/cancel.h"
 #include "sched/sched.h"
@@ -65,7 +65,7 @@ void gamp_yield(void)
 {
 	struct m *mp = m_enter();
 
-	if (!mp)
+	if (!mp || !mp->curg)
 		return;
 	rt_yield();
 	m_exit();
@@ -101,7 +101,7 @@ int gamp_sleep(int64_t ns)
 	int r;
 
 	mp = m_enter();
-	if (!mp)
+	if (!mp || !mp->curg)
 		return -EPERM;
 	if (g_cancelled(mp->curg))
 		r = -ECANCELED;

@@ -48,7 +48,7 @@
 
 #include "base/clock.h"
 #include "base/fatal.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "sched/cancel.h"
 #include "sched/guard.h"
@@ -376,19 +376,22 @@ static int park(struct group *g, bool firm)
 /*
  * W3.  True: it will not fire any more.  The run of the runtime in which it was
  * armed may be over, and has taken its timers along.  One that is about to end
- * is waited for, for it may yet find that it cannot.
+ * is waited for, for it may yet find that it cannot.  (In the child of a fork
+ * nothing is `stopping`.)
  */
 static bool stop_timer(struct group *g)
 {
-	bool up, same, stopped;
+	bool stopped = true;
 
-	while (!(up = entry_begin()) &&
-	    g->run == rt_load_acquire(&entry_runs))
+	while (!entry_begin()) {
+		if (g->run != rt_load_acquire(&entry_runs) ||
+		    !rt_load_relaxed(&sched.stopping))
+			return true;
 		(void)sched_yield();
-	same = g->run == rt_load_acquire(&entry_runs);
-	stopped = !same || timer_stop(&g->timer);
-	if (up)
-		entry_end();
+	}
+	if (g->run == rt_load_acquire(&entry_runs))
+		stopped = timer_stop(&g->timer);
+	entry_end();
 	return stopped;
 }
 

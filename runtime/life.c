@@ -12,16 +12,15 @@
 
 #include "base/lock.h"
 #include "base/note.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
+#include "sched/solo.h"
 
 #define STACK_DEFAULT	((size_t)64 << 10)
 #define STOP_DEFAULT	(5 * NS_PER_SEC)
 #define THREADS_DEFAULT 10000
-
-rt_a32 entry_open, entry_inside, entry_runs;
 
 static struct {
 	struct rt_lock lock;
@@ -70,8 +69,10 @@ static int check_options(
 static void forked(void)
 {
 	m_tls = NULL;
+	solo_forked();
 	rt_store_relaxed(&entry_open, 0);
 	rt_store_relaxed(&entry_inside, 0);
+	rt_store_relaxed(&sched.stopping, 0); /* nobody waits for an end */
 	if (life.state != DOWN)
 		sched_poller->forked();
 	life.state = FORKED;
@@ -128,7 +129,8 @@ int gamp_start(const struct gamp_options *opt)
 	return r;
 }
 
-int gamp_stop(int64_t deadline)
+/* limit: on the real clock; 0: none. */
+static int stop(int64_t limit)
 {
 	int r;
 
@@ -137,13 +139,13 @@ int gamp_stop(int64_t deadline)
 	r = claim(UP, STOPPING, -ESRCH);
 	if (r < 0)
 		return r;
-	r = sched_drain(clock_deadline(deadline));
+	r = sched_drain(limit);
 	if (r == 0) {
 		(void)rt_swap_seqcst(&entry_open, 0);
 		while (rt_load_seqcst(&entry_inside) > 0)
 			(void)sched_yield(); /* calls of a microsecond */
 		/* One of these may have started a last goroutine. */
-		r = sched_drain(clock_deadline(deadline));
+		r = sched_drain(limit);
 	}
 	if (r < 0) {
 		rt_store_release(&entry_open, 1);
@@ -155,6 +157,11 @@ int gamp_stop(int64_t deadline)
 	(void)rt_add_seqcst(&entry_runs, 1);
 	settle(DOWN);
 	return 0;
+}
+
+int gamp_stop(int64_t deadline)
+{
+	return stop(clock_real_at(clock_deadline(deadline)));
 }
 
 struct run {
@@ -198,6 +205,6 @@ int gamp_run(gamp_fn *main, void *arg, const struct gamp_options *opt)
 	if (id > 0)
 		(void)note_sleep(&run.done, 0);
 	san_acquire(&run.done);
-	r = gamp_stop(clock_after(gamp_now(), timeout));
+	r = stop(clock_after(clock_real(), timeout));
 	return id < 0 ? (int)id : r;
 }

@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "netpoll/fdio.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/socket.h"
 
 /* What the system allows; read anew, for it may be raised. */
@@ -46,6 +47,16 @@ static int set_options(int sysfd, int family, bool dual,
 	return r;
 }
 
+/* With the file that bind has made. */
+static void close_bound(int sysfd, const struct gamp_addr *a)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->sa;
+
+	if (a->sa.ss_family == AF_UNIX && un->sun_path[0] != '\0')
+		(void)unlink(un->sun_path);
+	sys_close(sysfd);
+}
+
 static int open_listener(const struct gamp_addr *a, bool dual,
     const struct gamp_listen_options *opt)
 {
@@ -57,12 +68,14 @@ static int open_listener(const struct gamp_addr *a, bool dual,
 	r = set_options(fd, family, dual, opt);
 	if (r == 0 && bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0)
 		r = -errno;
-	if (r == 0 &&
-	    listen(fd, opt->backlog > 0 ? opt->backlog : backlog_max()) < 0)
-		r = -errno;
-	if (r == 0)
+	if (r < 0) {
+		sys_close(fd);
+		return r;
+	}
+	if (listen(fd, opt->backlog > 0 ? opt->backlog : backlog_max()) == 0)
 		return fd;
-	sys_close(fd);
+	r = -errno;
+	close_bound(fd, a);
 	return r;
 }
 
@@ -86,31 +99,25 @@ static void any4(struct gamp_addr *a)
 }
 
 static gamp_fd listen_on(const struct gamp_listen_options *opt,
-    const char *network, const char *text)
+    const struct addr_net *net, struct gamp_addr *addr)
 {
-	struct gamp_addr addr;
-	struct addr_net net;
-	bool dual;
-	gamp_fd fd;
-	int r = socket_resolve(network, text, 0, &addr, 1, &net), sysfd;
+	bool dual = net->family == AF_UNSPEC && is_any6(addr);
+	int sysfd = open_listener(addr, dual, opt);
 	uint32_t kind;
+	gamp_fd fd;
 
-	if (r < 0)
-		return r;
-	dual = net.family == AF_UNSPEC && is_any6(&addr);
-	sysfd = open_listener(&addr, dual, opt);
 	if (dual && (sysfd == -EAFNOSUPPORT || sysfd == -EADDRNOTAVAIL)) {
-		any4(&addr);
-		sysfd = open_listener(&addr, false, opt);
+		any4(addr);
+		sysfd = open_listener(addr, false, opt);
 	}
 	if (sysfd < 0)
 		return sysfd;
-	kind = socket_kind(addr.sa.ss_family);
-	if (addr.sa.ss_family == AF_UNIX)
+	kind = socket_kind(addr->sa.ss_family);
+	if (addr->sa.ss_family == AF_UNIX)
 		kind |= PD_UNLINK;
 	fd = pd_open(sysfd, kind, false);
 	if (fd < 0)
-		sys_close(sysfd);
+		close_bound(sysfd, addr);
 	return fd;
 }
 
@@ -118,11 +125,21 @@ gamp_fd gamp_listen_with(const struct gamp_listen_options *opt,
     const char *network, const char *addr)
 {
 	static const struct gamp_listen_options none;
+	struct gamp_addr found;
+	struct addr_net net;
 	gamp_fd fd;
+	int r;
 
 	if (!entry_begin())
 		return -ESRCH;
-	fd = listen_on(opt ? opt : &none, network, addr);
+	entry_end();
+	/* A name takes its time: not inside, where gamp_stop waits for us. */
+	r = socket_resolve(network, addr, 0, &found, 1, &net);
+	if (r < 0)
+		return r;
+	if (!entry_begin())
+		return -ESRCH;
+	fd = listen_on(opt ? opt : &none, &net, &found);
 	entry_end();
 	return fd;
 }

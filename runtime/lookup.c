@@ -7,7 +7,7 @@
  * whoever asked waits for that one, as long as it likes: cancelled, or at its
  * deadline, it leaves.  What both touch goes with the last of the two.
  *
- * Who is no goroutine, or cannot start one, makes the call itself.
+ * A plain thread makes the call itself.
  */
 
 #include <errno.h>
@@ -32,13 +32,15 @@ struct lookup {
 	struct gamp_addr found[];
 };
 
-static int from_gai(int e)
+static int from_gai(int e, int system_err)
 {
 	switch (e) {
 	case EAI_MEMORY:
 		return -ENOMEM;
 	case EAI_AGAIN:
 		return -EAGAIN;
+	case EAI_SYSTEM:
+		return system_err ? -system_err : -EIO;
 	default:
 		return -ENOENT;
 	}
@@ -51,15 +53,16 @@ static int ask(const struct addr_net *net, const struct addr_hostport *hp,
 		.ai_socktype = net->socktype };
 	struct addrinfo *all = NULL;
 	char port[8];
-	int n = 0, r;
+	int n = 0, r, system_err;
 
 	(void)snprintf(port, sizeof(port), "%u", (unsigned)hp->port);
 	hints.ai_flags = AI_NUMERICSERV;
 	gamp_enter_blocking();
 	r = getaddrinfo(hp->host, port, &hints, &all);
+	system_err = errno; /* before we go on, perhaps on another thread */
 	gamp_leave_blocking();
 	if (r != 0)
-		return from_gai(r);
+		return from_gai(r, system_err);
 	for (struct addrinfo *a = all; a && n < max; a = a->ai_next) {
 		if (a->ai_addrlen > sizeof(out[n].sa))
 			continue;
@@ -88,34 +91,41 @@ static void run(void *arg)
 	leave(l);
 }
 
-/* On its way, or null. */
-static struct lookup *start(
-    const struct addr_net *net, const struct addr_hostport *hp, int max)
+/* 0: it is on its way. */
+static int start(const struct addr_net *net, const struct addr_hostport *hp,
+    int max, struct lookup **out)
 {
 	struct gamp_go_options opt = { .stack_size = STACK, .name = "lookup" };
 	struct lookup *l =
 	    malloc(sizeof(*l) + (size_t)max * sizeof(l->found[0]));
+	int64_t r = -ENOMEM;
 
+	*out = l;
 	if (!l)
-		return NULL;
+		return (int)r;
 	*l = (struct lookup){ .net = *net, .hp = *hp, .max = max };
 	rt_store_relaxed(&l->users, 2);
 	l->over = gamp_chan_new(0, 1);
-	if (l->over && gamp_go_with(&opt, run, l) > 0)
-		return l;
+	if (l->over)
+		r = gamp_go_with(&opt, run, l);
+	if (r > 0)
+		return 0;
 	(void)gamp_chan_free(l->over);
 	free(l);
-	return NULL;
+	return (int)r;
 }
 
 int socket_look_up(const struct addr_net *net, const struct addr_hostport *hp,
     int64_t deadline, struct gamp_addr *out, int max)
 {
-	struct lookup *l = gamp_self() ? start(net, hp, max) : NULL;
+	struct lookup *l;
 	int r;
 
-	if (!l)
+	if (gamp_self() == 0)
 		return ask(net, hp, out, max);
+	r = start(net, hp, max, &l);
+	if (r < 0)
+		return r;
 	r = gamp_chan_recv_until(l->over, NULL, deadline);
 	if (r == 0) {
 		r = l->n;

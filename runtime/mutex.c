@@ -217,7 +217,7 @@ static struct sudog *win_next(struct mutex *m, bool solo)
 	return s;
 }
 
-/* The holder.  False: nobody waited, and it is locked still. */
+/* The holder.  False: nobody waited, and it is locked still; or it was not. */
 static bool unlock_waiters(struct mutex *m)
 {
 	uint32_t unlocked = HEAT_MAX, word;
@@ -229,6 +229,10 @@ static bool unlock_waiters(struct mutex *m)
 		cpu_relax();
 	}
 	guard_enter(&m->guard);
+	if (rt_unlikely(!(rt_load_relaxed(&m->word) & LOCKED))) {
+		guard_exit(&m->guard);
+		return false;
+	}
 	if (guard_is_solo(&m->guard))
 		unlocked = 0;
 	s = win_next(m, unlocked == 0);

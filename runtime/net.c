@@ -10,7 +10,7 @@
 #include "base/sys.h"
 #include "netpoll/backend.h"
 #include "netpoll/fdio.h"
-#include "runtime/entry.h"
+#include "sched/entry.h"
 
 /* Runs `call` unless the runtime is down. */
 #define ENTERED(result, call)              \

@@ -206,7 +206,7 @@ int gamp_rwmutex_tryrlock(struct gamp_rwmutex *m)
 	return try_lock(m, READERS);
 }
 
-/* With WAITERS.  False: it has none any more, and is locked still. */
+/* With WAITERS.  False: look anew; it has none any more, or is not locked. */
 static __attribute__((noinline)) bool unlock_waiters(
     struct rwmutex *m, int kind)
 {
@@ -216,7 +216,7 @@ static __attribute__((noinline)) bool unlock_waiters(
 
 	guard_enter(&m->guard);
 	w = rt_load_relaxed(&m->word);
-	if (!(w & WAITERS)) {
+	if (!(w & WAITERS) || !is_held(w, kind)) {
 		guard_exit(&m->guard);
 		return false;
 	}

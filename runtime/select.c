@@ -22,6 +22,7 @@
 #include "base/rand.h"
 #include "netpoll/pd.h"
 #include "runtime/select.h"
+#include "sched/entry.h"
 #include "sched/m.h"
 #include "sched/sched.h"
 
@@ -35,7 +36,7 @@ struct select {
 	int late;		/* the earliest DEADLINE's, or -1 */
 	int64_t deadline;
 	bool solo, sorted;
-	struct gamp_chan *only; /* that has changed; null: perhaps any */
+	bool down; /* a thread, and the runtime does not run */
 	struct wait *w;
 };
 
@@ -210,7 +211,6 @@ static void exit_solo(const struct select *sel)
 static void exit_all(void *arg)
 {
 	const struct select *sel = arg;
-	const struct gamp_chan *only = sel->only;
 	uint32_t n = sel->chans;
 
 	if (n == 0)
@@ -225,30 +225,46 @@ static void exit_all(void *arg)
 
 		if (i + 1 < n && chan_at(sel, i + 1) == ch)
 			continue;
-		if (!only || only == ch)
-			chan_publish(ch, false);
+		chan_publish(ch, false);
 		guard_unlock(&ch->guard);
 	}
+}
+
+/* A case before the i-th is of the same direction, and has the descriptor. */
+static bool is_twin(const struct select *sel, uint32_t i)
+{
+	const struct gamp_case *c = &sel->c[i];
+
+	for (uint32_t k = 0; k < i; k++)
+		if (sel->c[k].op == c->op && sel->c[k].at == c->at &&
+		    at(sel, k)->pd)
+			return true;
+	return false;
+}
+
+static int look_at(struct select *sel, uint32_t i)
+{
+	const struct gamp_case *c = &sel->c[i];
+	struct scase *sc = at(sel, i);
+	int r = 0;
+
+	if (sel->down)
+		return -EBADF;
+	if (!sc->pd)
+		r = pd_select_begin(c->at, mode_of(c), &sc->pd);
+	if (r == -EBUSY && is_twin(sel, i))
+		return -EAGAIN; /* that one tells */
+	if (r == 0)
+		r = pd_select_look(sc->pd, mode_of(c));
+	return r == -EAGAIN && !sel->w->g ? -EPERM : r;
 }
 
 /* The descriptors' answers go to s.err. */
 static void look(struct select *sel)
 {
-	for (uint32_t i = 0; i < sel->n && sel->fds > 0; i++) {
-		struct gamp_case *c = &sel->c[i];
-		struct scase *sc = at(sel, i);
-		int r = 0;
-
-		if (!scase_is_fd(c))
-			continue;
-		if (!sc->pd)
-			r = pd_select_begin(c->at, mode_of(c), &sc->pd);
-		if (r == 0)
-			r = pd_select_look(sc->pd, mode_of(c));
-		if (r == -EAGAIN && !sel->w->g)
-			r = -EPERM;
-		sc->s.err = r;
-	}
+	for (uint32_t i = 0; i < sel->n && sel->fds > 0; i++)
+		if (scase_is_fd(&sel->c[i]))
+			at(sel, i)->s.err = look_at(sel, i);
 }
 
 /* One case, if it can go.  -EAGAIN if not. */
@@ -273,7 +289,6 @@ static int try_all(struct select *sel, struct wait **peer)
 
 		if (r != -EAGAIN) {
 			sel->c[k].err = r;
-			sel->only = sel->c[k].ch;
 			return (int)k;
 		}
 	}
@@ -335,7 +350,6 @@ static int wait_for_one(struct select *sel)
 		.why = WHY_SELECT };
 	int r;
 
-	sel->only = NULL;
 	queue_all(sel, true);
 	r = wait_park(sel->w, &how);
 	enter_all(sel);
@@ -404,6 +418,22 @@ static int try_or_not(struct gamp_case *c, int k)
 	return r == -EAGAIN ? !k : k;
 }
 
+/* Sorted out and entered. */
+static int run_rounds(struct select *sel)
+{
+	int r;
+
+	do
+		r = one_round(sel);
+	while (r == -EINTR);
+	for (uint32_t i = 0; i < sel->n && sel->fds > 0; i++)
+		if (at(sel, i)->pd) {
+			pd_select_end(at(sel, i)->pd, mode_of(&sel->c[i]));
+			at(sel, i)->pd = NULL;
+		}
+	return r;
+}
+
 int gamp_select(struct gamp_case *cases, int n)
 {
 	struct select sel = { .c = cases,
@@ -427,18 +457,12 @@ int gamp_select(struct gamp_case *cases, int n)
 		solo_break();
 	sel.w = wait_self(mp, &own);
 	r = sort_out(&sel, my_rng(mp));
-	if (r < 0) {
-		m_exit();
-		return r;
+	if (r == 0) {
+		sel.down = sel.fds > 0 && !entry_begin();
+		r = run_rounds(&sel);
+		if (sel.fds > 0 && !sel.down)
+			entry_end();
 	}
-	do
-		r = one_round(&sel);
-	while (r == -EINTR);
-	for (uint32_t i = 0; i < sel.n && sel.fds > 0; i++)
-		if (at(&sel, i)->pd) {
-			pd_select_end(at(&sel, i)->pd, mode_of(&cases[i]));
-			at(&sel, i)->pd = NULL;
-		}
 	m_exit();
 	return r;
 }

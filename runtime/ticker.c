@@ -40,7 +40,8 @@ struct gamp_ticker {
 	struct alarm alarm; /* seq and period: the guard */
 	struct gamp_chan *ch;
 	int64_t last; /* tick that was sent; the guard */
-	bool live;    /* one is yet to come; the guard */
+	bool live;    /* one is yet to come, */
+	uint32_t run; /* in this run of the runtime; the guard */
 	rt_a32 refs;
 };
 
@@ -105,7 +106,8 @@ static void leave(struct gamp_ticker *t, bool up, struct wait *peer)
 /* S1, S2.  *peer: somebody else sends on our channel. */
 static bool stop_guarded(struct gamp_ticker *t, bool up, struct wait **peer)
 {
-	bool live = t->live && up;
+	bool live =
+	    t->live && up && t->run == rt_load_relaxed(&entry_runs);
 
 	(void)timer_stop(&t->alarm.t);
 	t->alarm.t.seq++;
@@ -122,6 +124,7 @@ static int arm_guarded(
 
 	t->alarm.period = period;
 	t->last = INT64_MIN;
+	t->run = rt_load_relaxed(&entry_runs);
 	if (up)
 		r = timer_arm(&t->alarm.t, clock_deadline(when));
 	t->live = r == 0;

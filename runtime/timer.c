@@ -41,8 +41,8 @@ static struct alarm *alarm_of(struct gamp_timer *t)
 
 /*
  * What is armed when the runtime stops is in a heap until its threads have
- * ended: the program must not free it before.  (A forked child that comes here
- * finds `stopping` as it was in the parent: 0, or it never was in its heap.)
+ * ended: the program must not free it before.  (In the child of a fork nothing
+ * is `stopping`.)
  */
 bool alarm_wait_down(struct timer *t)
 {

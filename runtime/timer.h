@@ -3,7 +3,7 @@
 #ifndef RT_RUNTIME_TIMER_H
 #define RT_RUNTIME_TIMER_H
 
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "sched/timer.h"
 
 /* Slow half of alarm_enter. */

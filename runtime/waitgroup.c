@@ -9,7 +9,7 @@
  * waited frees the group.
  */
 
-#include "runtime/entry.h"
+#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "runtime/sync.h"
 #include "sched/sched.h"

@@ -119,7 +119,7 @@ void blocking_enter(void)
 	struct m *mp = m_enter();
 	struct g *gp;
 
-	if (!mp)
+	if (!mp || !mp->curg)
 		return;
 	gp = mp->curg;
 	if (gp->blocking < UINT8_MAX)
@@ -139,7 +139,7 @@ void blocking_leave(void)
 {
 	struct m *mp = m_enter();
 
-	if (!mp)
+	if (!mp || !mp->curg)
 		return;
 	if (mp->curg->blocking > 0 && --mp->curg->blocking == 0) {
 		rt_store_relaxed(&mp->blocking, 0);

@@ -333,29 +333,39 @@ static void poll_blocking(struct task_list *ready)
 }
 
 /*
- * Fake time: when nothing can run, and nothing has happened outside, it is as
- * late as the earliest timer says.  A goroutine in a blocking call can run; so
- * can whoever may come while an M looks for work: whichever M goes idle next
- * wakes us, to look again (go_idle).
+ * Fake time: when nothing can run, it is as late as the earliest timer says.
+ * True: that one is due.  Ps are handed out under the lock, and without a P
+ * nobody arms a timer or begins or ends a blocking call.
  */
-static void poll_fake(struct task_list *ready)
+static bool move_clock(void)
 {
 	int64_t until;
 	bool parked;
 
-	rt_store_relaxed(&sched.poll_until, NEVER);
-	rt_fence_seqcst(); /* pairs with wake_poller, as in poll_blocking */
+	rt_lock(&sched.lock);
 	until = earliest_timer();
-	parked = rt_load_seqcst(&sched.npidle) == sched.nprocs &&
+	parked = rt_load_relaxed(&sched.npidle) == sched.nprocs &&
 	    rt_load_relaxed(&sched.nglobal) == 0 &&
 	    rt_load_relaxed(&sched.nblocking) == 0;
-	/* A poll that blocks, if only for a moment, consumes a wake. */
-	if (sched_poller->poll(NULL, 1, ready) > 0)
-		until = NEVER; /* first that */
-	else if (until == NEVER || !parked)
-		(void)sched_poller->poll(NULL, -1, ready);
-	else if (until > clock_now())
+	if (parked && until != NEVER && until > clock_now())
 		clock_set(until);
+	rt_unlock(&sched.lock);
+	return until <= clock_now();
+}
+
+/*
+ * What happened outside comes first.  Whoever may come while an M looks for
+ * work, or is in a blocking call, can run, too: whichever M goes idle next
+ * wakes us, to look again (go_idle).
+ */
+static void poll_fake(struct task_list *ready)
+{
+	rt_store_relaxed(&sched.poll_until, NEVER);
+	rt_fence_seqcst(); /* pairs with wake_poller, as in poll_blocking */
+	/* A poll that blocks, if only for a moment, consumes a wake. */
+	if (sched_poller->poll(NULL, 1, ready) == 0 && ready->n == 0 &&
+	    !move_clock())
+		(void)sched_poller->poll(NULL, -1, ready);
 	rt_store_relaxed(&sched.poll_until, 0);
 }
 

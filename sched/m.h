@@ -150,7 +150,7 @@ static inline int m_checkpoint(void)
 {
 	struct m *mp = m_self();
 
-	if (rt_unlikely(!mp))
+	if (rt_unlikely(!mp || !mp->curg))
 		return -EPERM;
 	if (rt_unlikely(rt_load_relaxed(&mp->flags))) {
 		(void)m_enter();

@@ -2,6 +2,7 @@
 /* park.c - the goroutine's side of every switch; see park.h. */
 
 #include "sched/park.h"
+#include "sched/entry.h"
 #include "sched/m.h"
 #include "sched/sched.h"
 #include "sched/switch.h"
@@ -128,9 +129,13 @@ static void enqueue(struct m *mp, struct task *task, bool next)
 	bool ring;
 
 	if (!pp) {
+		if (!mp)
+			entry_wake();
 		task_push(&one, task);
 		sched_put_global(&one);
 		wake_global();
+		if (!mp)
+			entry_leave();
 		return;
 	}
 	if (runs_next(next))

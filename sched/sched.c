@@ -8,6 +8,7 @@
 #include "base/fatal.h"
 #include "base/membar.h"
 #include "sched/cancel.h"
+#include "sched/entry.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
 #include "sched/solo.h"
@@ -18,6 +19,7 @@
 #define GFREE_MAX 256 /* dead Gs that a P keeps */
 
 struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
+rt_a32 entry_open, entry_inside, entry_runs;
 
 void acquirep(struct m *mp, struct p *pp)
 {
@@ -300,10 +302,8 @@ void sched_exited(void)
 		(void)note_wake(&sched.stop_note);
 }
 
-int sched_drain(int64_t deadline)
+int sched_drain(int64_t limit)
 {
-	int64_t limit = deadline == NEVER ? 0 : clock_real_at(deadline);
-
 	rt_store_relaxed(&sched.stopping, 1);
 	rt_fence_seqcst();
 	solo_stop(); /* this thread cancels */
@@ -315,7 +315,7 @@ int sched_drain(int64_t deadline)
 		rt_fence_seqcst();
 		if (sched_live() == 0)
 			return 0;
-		if (limit < 0 || !note_sleep(&sched.stop_note, limit))
+		if (!note_sleep(&sched.stop_note, limit))
 			return sched_live() == 0 ? 0 : -ETIMEDOUT;
 	}
 }

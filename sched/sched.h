@@ -82,8 +82,9 @@ struct sched_options {
 /* 0 or -errno, and then nothing is left behind. */
 int sched_start(const struct sched_options *opt);
 
-/* Cancels all goroutines and waits for them until the deadline. */
-int sched_drain(int64_t deadline);
+/* Cancels all goroutines and waits for them until limit, a time of the real
+ * clock; 0: none. */
+int sched_drain(int64_t limit);
 
 /* After a drain that returned 0: ends all threads, frees everything. */
 void sched_stop(void);

@@ -57,14 +57,13 @@ struct sleep {
 
 /*
  * Armed after the park, so a short sleep cannot end before it has begun.  From
- * the arming on, gp may run elsewhere, and even sleep again: only its tag, and
- * its timer by seq, are touched.
+ * the arming on, gp may run elsewhere, and even sleep again: only its tag and
+ * its timer are touched.  A later sleep that is stopped here sleeps again.
  */
 static bool commit_sleep(struct g *gp, void *arg)
 {
 	struct sleep *s = arg; /* on gp's stack: not after arming */
 	bool cancellable = !gp->uncancellable;
-	uint64_t seq = ++gp->timer.seq;
 	int r = timer_arm(&gp->timer, s->when);
 
 	if (r < 0) {
@@ -73,7 +72,7 @@ static bool commit_sleep(struct g *gp, void *arg)
 	}
 	membar_light(); /* C2 again: cancel.h */
 	return !(cancellable && (rt_load_relaxed(&gp->tag) & 1) &&
-	    timer_stop_seq(&gp->timer, seq));
+	    timer_stop_fn(&gp->timer, wake_sleeper));
 }
 
 int sleep_until(struct m *mp, int64_t when)

@@ -26,6 +26,14 @@ void solo_break_slow(void)
 	rt_unlock(&lock);
 }
 
+void solo_forked(void)
+{
+	rt_store_relaxed(&solo_state.on, 0);
+	rt_store_relaxed(&solo_state.busy, 0);
+	rt_store_relaxed(&solo_state.broken, 1);
+	rt_store_relaxed(&lock.word, 0);
+}
+
 void solo_start(void)
 {
 	rt_lock(&lock);

@@ -64,6 +64,9 @@ static inline void solo_break(void)
 /* The runtime starts with one P, before anything runs on it. */
 void solo_start(void);
 
+/* In the child of a fork: whoever was in a section is gone. */
+void solo_forked(void);
+
 /* It stops: until it starts anew, all lock. */
 void solo_stop(void);
 

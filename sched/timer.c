@@ -289,13 +289,6 @@ bool timer_stop(struct timer *t)
 	return h && stop_and_unlock(h, t, true);
 }
 
-bool timer_stop_seq(struct timer *t, uint64_t seq)
-{
-	struct timers *h = lock_heap(t);
-
-	return h && stop_and_unlock(h, t, t->seq == seq);
-}
-
 bool timer_stop_fn(struct timer *t, timer_fn fn)
 {
 	struct timers *h = lock_heap(t);

@@ -156,10 +156,6 @@ int timer_start(struct timers *h, struct timer *t, int64_t when);
 /* True if it was armed: fn will not be called for this start. */
 bool timer_stop(struct timer *t);
 
-/* As timer_stop, for the start that had this seq and no later one: for who
- * no longer knows that the timer is still its own. */
-bool timer_stop_seq(struct timer *t, uint64_t seq);
-
 /* As timer_stop, if it would call fn: for who only knows the memory. */
 bool timer_stop_fn(struct timer *t, timer_fn fn);
 

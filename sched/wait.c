@@ -137,8 +137,7 @@ static int thread_park(struct wait *w, const struct parking *how)
 	rt_store_release(&w->word, word);
 	if (how->release)
 		how->release(how->obj);
-	if (note_sleep(&w->note,
-		how->deadline == NEVER ? 0 : clock_real_at(how->deadline)))
+	if (note_sleep(&w->note, clock_real_at(how->deadline)))
 		return 0;
 	if (rt_cas_acqrel(&w->word, &word, W_TIME))
 		return -ETIMEDOUT;

@@ -26,18 +26,6 @@ static inline void waitq_push(struct waitq *q, struct sudog *s)
 	q->last = s;
 }
 
-static inline void waitq_push_front(struct waitq *q, struct sudog *s)
-{
-	s->queued = true;
-	s->prev = NULL;
-	s->next = q->first;
-	if (q->first)
-		q->first->prev = s;
-	else
-		q->last = s;
-	q->first = s;
-}
-
 static inline void waitq_remove(struct waitq *q, struct sudog *s)
 {
 	if (!s->queued)

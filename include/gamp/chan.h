@@ -93,8 +93,8 @@ GAMP_API int gamp_chan_send_until(
  * gamp_chan_recv - receive a value into *elem, waiting for one
  *
  * elem may be null: the value is dropped.  From a closed channel the values
- * that are still in it come first.  On any error *elem is zeroed if the
- * channel was closed, otherwise untouched.
+ * that are still in it come first.  With -EPIPE *elem is zeroed; with any
+ * other error it is untouched.
  *
  * Errors	-EPIPE		the channel is closed and empty
  *		-ECANCELED	the goroutine was cancelled; no value was taken
@@ -210,7 +210,8 @@ struct gamp_case {
  *	DEADLINE	-ETIMEDOUT
  *	DEFAULT		-EAGAIN
  * READABLE and WRITABLE are as gamp_wait_readable and gamp_wait_writable: they
- * say that a read, a write or an accept is worth trying.
+ * say that a read, a write or an accept is worth trying.  Of several cases for
+ * one direction of a descriptor the first one goes.
  *
  * The cases' memory holds the records of the wait: nothing is allocated.  It
  * must not change during the call.
@@ -218,7 +219,8 @@ struct gamp_case {
  * Returns	the index of the case that went
  * Errors	-ECANCELED	the goroutine was cancelled, and there is no
  *				GAMP_DEFAULT; no case went
- *		-EINVAL		n is negative or over 65,536, or an op is none
+ *		-EINVAL		n is negative or over 65,536, an op is none,
+ *				or a SEND of a value has no elem
  *		-EDEADLK	no case can ever go, and the caller is no
  *				goroutine, so that it could not be cancelled
  *		-ENOMEM		the table of timers is full

@@ -64,9 +64,9 @@ GAMP_API int gamp_group_go(
  * gamp_group_cancel - cancel all goroutines of a group, also future ones
  *
  * The group's error becomes -ECANCELED if it has none.  When it returns, all
- * of them are cancelled, even if another call did it.  It may be called as long
- * as the group's memory is there, and gamp_group_wait does not return before a
- * call that has begun is over; in a group that is over it does nothing.
+ * of them are cancelled, even if another call did it.  Whoever calls sees to it
+ * that the group's memory is there until it returns; in a group that is over it
+ * does nothing.
  *
  * Parks	never.
  * Threads	any thread.
@@ -77,8 +77,8 @@ GAMP_API void gamp_group_cancel(struct gamp_group *g);
  * gamp_group_wait - wait until all goroutines of a group have exited
  *
  * If the caller is cancelled, it cancels the group and goes on waiting: a
- * group is never left with goroutines running.  The group must be made anew
- * before it is used again.
+ * group is never left with goroutines running.  One waits, and once: the group
+ * must be made anew before it is used again.
  *
  * Returns	0, or the first error
  * Errors	-EDEADLK	called from a goroutine of this group, or in

@@ -62,6 +62,8 @@ struct gamp_dial_options {
  * Errors	-EINVAL		malformed address
  *		-EPROTONOSUPPORT	unknown network
  *		-ENOENT		the host has no address on that network
+ *		-EAGAIN		no name server answered, or there was no
+ *				goroutine to be had for the lookup
  *		-EADDRINUSE, -EACCES, -EMFILE, -ENOMEM, ...	as listen(2)
  *		-ESRCH		the runtime is not running
  * Parks	only to look up a name; then it must be a goroutine.
@@ -106,6 +108,8 @@ GAMP_API gamp_fd gamp_accept(gamp_fd listener);
  * Errors	-EINVAL		malformed address
  *		-EPROTONOSUPPORT	unknown network
  *		-ENOENT		the host has no address on that network
+ *		-EAGAIN		no name server answered, or there was no
+ *				goroutine to be had for the lookup
  *		-ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT, ...	as connect(2)
  *		-ECANCELED	the goroutine was cancelled
  * Parks	yes.

@@ -178,7 +178,8 @@ struct gamp_cond {
  *
  * m is held whenever the call returns, also with an error.  There are no
  * spurious wake-ups, but what was waited for may be gone again when m is
- * locked: look at it in a loop.
+ * locked: look at it in a loop.  Who is cancelled already, or late, does not
+ * wait, but lets others have m.
  *
  * Errors	-ECANCELED	the goroutine was cancelled
  *		-EPERM		m is not locked; nothing was done

@@ -62,7 +62,10 @@ static int64_t model_now;
 static inline int64_t clock_now(void) { return model_now; }
 static inline int64_t clock_real(void) { return model_now; }
 static inline void clock_set(int64_t t) { model_now = t; }
-static inline int64_t clock_real_at(int64_t t) { return t; }
+static inline int64_t clock_real_at(int64_t t)
+{
+	return t == NEVER ? 0 : t;
+}
 static inline int64_t clock_after(int64_t now, int64_t ns)
 {
 	return ns >= NEVER - now ? NEVER : now + ns;

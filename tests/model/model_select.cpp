@@ -45,6 +45,7 @@ static struct world {
 static model_room<struct world> model_world;
 
 struct sched sched;
+rt_a32 entry_open, entry_inside; /* no thread selects descriptors */
 const struct backend *const backend = NULL;
 
 /* What of the floor is not asked here. */

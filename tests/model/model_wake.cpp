@@ -243,6 +243,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		w = model_world.make();
 		model_make(sched);
+		model_make(entry_inside);
 		model_now = 1;
 		sched.nprocs = (uint32_t)PS;
 		sched.ps = w->p;
@@ -275,6 +276,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		model_world.destroy();
 		model_destroy(sched);
+		model_destroy(entry_inside);
 	}
 	void thread(unsigned self)
 	{
