@@ -52,8 +52,11 @@ void rt_park(rt_commit_fn commit, void *arg, enum rt_why why)
 	rt_park_now(commit, arg, why);
 }
 
-/* Whom to hop to: not if something is due.  *any: there was a task. */
-static inline struct g *pick(struct p *pp, bool *any)
+/*
+ * Whom to hop to: not if something is due.  *any: there was a task.  Who parks
+ * may hold a lock, until its commit: a start, which takes locks, is g0's then.
+ */
+static inline struct g *pick(struct p *pp, bool parks, bool *any)
 {
 	struct task *task;
 
@@ -66,6 +69,10 @@ static inline struct g *pick(struct p *pp, bool *any)
 	*any = task != NULL;
 	if (!task)
 		return NULL;
+	if (rt_unlikely(task->is_start) && parks) {
+		p_put_next(pp, task);
+		return NULL;
+	}
 	pp->global_tick--;
 	return task_g(task, pp);
 }
@@ -81,7 +88,7 @@ void rt_park_now(rt_commit_fn commit, void *arg, enum rt_why why)
 	mp->commit_arg = arg;
 	gp->why = (uint8_t)why;
 	san_release(gp);
-	next = pick(pp, &any);
+	next = pick(pp, true, &any);
 	if (next)
 		hop(mp, pp, gp, next, OP_PARK);
 	else
@@ -96,7 +103,7 @@ void rt_yield(void)
 	bool any;
 
 	san_release(mp->curg);
-	next = pick(pp, &any);
+	next = pick(pp, false, &any);
 	if (next)
 		hop(mp, pp, mp->curg, next, OP_YIELD);
 	else if (any || rt_load_relaxed(&sched.nglobal) > 0)

@@ -190,7 +190,7 @@ MUTANTS = [
     ("sleep: the fence before C2 removed", "sched/sleep.c",
      "membar_light(); /* C2 again: cancel.h */", ";", "sleep"),
     ("sleep: the commit does not stop the timer", "sched/sleep.c",
-     "timer_stop_seq(&gp->timer, seq));", "true);", "sleep"),
+     "timer_stop_fn(&gp->timer, wake_sleeper));", "true);", "sleep"),
     ("sleep: the canceller does not stop the timer", "sched/sleep.c",
      "if (timer_stop_fn(&gp->timer, wake_sleeper))\n\t\trt_ready(gp);",
      "rt_ready(gp);", "sleep"),
