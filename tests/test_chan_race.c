@@ -432,7 +432,7 @@ static void duel_main(void *arg)
 
 	(void)arg;
 	begin();
-	for (int i = 0; i < 10000 * SCALE; i++) {
+	for (int i = 0; i < 4000 * SCALE; i++) {
 		struct gamp_chan *ch = gamp_chan_new(8, 0);
 		uint64_t x = 7;
 		int64_t id;

@@ -236,7 +236,7 @@ static void keep_busy(void *arg)
 {
 	struct busy *b = arg;
 
-	for (int i = 0; i < SCALE * 50; i++) {
+	for (int i = 0; i < SCALE * 20; i++) {
 		int64_t now = gamp_now();
 
 		for (int k = 0; k < MANY; k++) {
