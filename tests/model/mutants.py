@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Breaks one line of the real code at a time; the named model must notice.
 
-    mutants.py [-j N] [-k] [word ...]   only mutants whose name has a word
-                                        -k keeps the builds and the outputs
+    mutants.py [-j N] [-k] [-e N] [word ...]
+        only mutants whose name has a word, and of these every Nth
+        -k keeps the builds and the outputs
 
 The mutated file shadows the real one (-I), so nothing in the tree changes.
 A mutant whose old text is not there any more counts as alive: fix the list.
@@ -512,10 +513,14 @@ def main():
     if "-j" in args:
         jobs = int(args[args.index("-j") + 1])
         del args[args.index("-j"):args.index("-j") + 2]
+    every = 1
+    if "-e" in args:
+        every = int(args[args.index("-e") + 1])
+        del args[args.index("-e"):args.index("-e") + 2]
     KEEP = "-k" in args
     words = [a for a in args if a != "-k"]
     todo = [m for m in MUTANTS
-            if not words or any(w in m[0] for w in words)]
+            if not words or any(w in m[0] for w in words)][::every]
     alive = 0
     work = tempfile.mkdtemp(prefix="gamp-mutants-")
     begin = time.monotonic()
