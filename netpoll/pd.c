@@ -45,14 +45,14 @@ void pd_fini(void)
 
 gamp_fd pd_handle(struct pd *pd)
 {
-	return (gamp_fd)(
-	    rt_load_relaxed(&pd->seq) << PD_SLOT_BITS | pd->slot);
+	return (gamp_fd)(rt_load_relaxed(&pd->seq) << PD_SLOT_BITS |
+	    rt_load_relaxed(&pd->slot));
 }
 
 /* A slot that was never used reads zero. */
 static void first_use(struct pd *pd, uint32_t slot)
 {
-	pd->slot = slot;
+	rt_store_relaxed(&pd->slot, slot);
 	pd->lock.rank = RANK_PD;
 	pd_wait_init(pd);
 	pd_deadline_init(pd);
@@ -127,7 +127,7 @@ void pd_release_sysfd(struct pd *pd)
 /* The last user is out. */
 static void destroy(struct pd *pd)
 {
-	uint32_t slot = pd->slot;
+	uint32_t slot = rt_load_relaxed(&pd->slot);
 
 	san_acquire(pd); /* what users of the number did */
 	rt_assert(rt_load_relaxed(&pd->dir[MODE_READ].sem) <= DIR_READY);

@@ -74,7 +74,7 @@ struct pd {
 	rt_a32 info;	   /* (a) */
 	int sysfd;	   /* (o) */
 	uint32_t kind;	   /* (o) PD_SOCKET and so on */
-	uint32_t slot;	   /* (o) */
+	rt_a32 slot;	   /* (o); an old handle may look at any time */
 	bool drained;	   /* (r) the last read was short */
 	bool polls_out;	   /* (w) registered for writing, too */
 	rt_a32 shared;	   /* (a) PD_SHARED, found out later */

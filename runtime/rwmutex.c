@@ -236,15 +236,16 @@ static inline int unlock(struct gamp_rwmutex *pub, int kind)
 {
 	struct rwmutex *m = (struct rwmutex *)pub;
 	struct m *mp = sync_enter();
-	int r = -EPERM;
+	int r = 0;
 
 	san_release(m);
 	for (;;) {
 		uint32_t w = rt_load_relaxed(&m->word);
 
-		if (rt_unlikely(!is_held(w, kind)))
+		if (rt_unlikely(!is_held(w, kind))) {
+			r = -EPERM;
 			break;
-		r = 0;
+		}
 		if (rt_unlikely(w & WAITERS)) {
 			if (unlock_waiters(m, kind))
 				break;

@@ -6,6 +6,9 @@
  * Each run leaves behind what a program may leave: goroutines in every kind
  * of wait, sockets, armed starts with and without data, deadlines to come.
  *
+ * Then threads that are not the runtime's use it while it starts and stops:
+ * one wakes the last goroutine, others look at descriptors.
+ *
  * Arguments	[seed]
  * Environment	STRESS_SCALE	hundreds of runs
  */
@@ -13,6 +16,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -216,6 +221,122 @@ static void once(void)
 	MUST(atomic_load(&ended) == atomic_load(&spawned), atomic_load(&ended));
 }
 
+/* Threads. */
+
+enum { LOOKERS = 1 };
+
+static struct gamp_sem sem;
+static _Atomic int64_t looked_at;
+static atomic_int round_no, released;
+static atomic_bool over, acquired;
+static atomic_long looks;
+
+/* A thread that is interrupted is slow, wherever it is. */
+static void dawdle(int sig)
+{
+	struct timespec ts = { .tv_nsec = 2000000 };
+
+	(void)sig;
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+static void *release(void *arg)
+{
+	int round = 0;
+
+	(void)arg;
+	while (!atomic_load(&over)) {
+		if (atomic_load(&round_no) == round)
+			continue;
+		round++;
+		MUST(gamp_sem_release(&sem) == 0, round);
+		atomic_store(&released, round);
+	}
+	return NULL;
+}
+
+static void *look(void *arg)
+{
+	struct gamp_chan *ch = gamp_chan_new(0, 0);
+
+	(void)arg;
+	while (!atomic_load(&over)) {
+		struct gamp_case c[] = { GAMP_READABLE(
+						atomic_load(&looked_at)),
+			GAMP_RECV(ch, NULL), GAMP_DEFAULT };
+		int k = gamp_select(c, 3);
+
+		MUST(k == 0 || k == 2, k);
+		atomic_fetch_add(&looks, 1);
+	}
+	MUST(gamp_chan_free(ch) == 0, 0);
+	return NULL;
+}
+
+static void acquire(void *arg)
+{
+	(void)arg;
+	MUST(gamp_sem_acquire(&sem) == 0, 0);
+	atomic_store(&acquired, true);
+}
+
+static void pause_up_to(uint32_t ns)
+{
+	int64_t until = gamp_now() + rnd(ns);
+
+	while (gamp_now() < until)
+		;
+}
+
+/* The last goroutine is on its way out while it is still being woken. */
+static void stop_beside(pthread_t releaser)
+{
+	struct gamp_options opt = { .maxprocs = 1 + (int)rnd(2) };
+	int64_t id;
+	gamp_fd a, b;
+	int r = gamp_start(&opt), round = atomic_load(&round_no) + 1;
+
+	MUST(r == 0, r);
+	sockets(&a, &b);
+	atomic_store(&looked_at, a);
+	atomic_store(&acquired, false);
+	id = gamp_go(acquire, NULL);
+	MUST(id > 0, id);
+	leave(yields, 0); /* so that a P looks for work all the time */
+	pause_up_to(100000);
+	if (rnd(4) > 0)
+		(void)pthread_kill(releaser, SIGUSR1);
+	pause_up_to(5000);
+	atomic_store(&round_no, round);
+	while (!atomic_load(&acquired))
+		(void)sched_yield();
+	r = gamp_stop(0);
+	MUST(r == 0, r);
+	if (rnd(2)) /* else the call goes on while it starts anew */
+		while (atomic_load(&released) < round)
+			(void)sched_yield();
+}
+
+static void threads(int runs)
+{
+	pthread_t releaser, lookers[LOOKERS];
+
+	(void)signal(SIGUSR1, dawdle);
+	atomic_store(&looked_at, 1);
+	MUST(pthread_create(&releaser, NULL, release, NULL) == 0, 0);
+	for (int i = 0; i < LOOKERS; i++)
+		MUST(pthread_create(&lookers[i], NULL, look, NULL) == 0, i);
+	(void)alarm(HANG);
+	for (run_no = 0; run_no < runs; run_no++)
+		stop_beside(releaser);
+	atomic_store(&over, true);
+	(void)pthread_join(releaser, NULL);
+	for (int i = 0; i < LOOKERS; i++)
+		(void)pthread_join(lookers[i], NULL);
+	(void)printf("%d runs beside threads: %ld looks\n", runs,
+	    atomic_load(&looks));
+}
+
 static void hung(int sig)
 {
 	(void)sig;
@@ -256,5 +377,6 @@ int main(int argc, char **argv)
 	}
 	(void)printf("%d runs: maps %+d size %+" PRId64 " rss %+" PRId64 "\n",
 	    runs, maps() - nmaps, memory(0) - size, memory(1) - rss);
+	threads(runs / 2);
 	return 0;
 }

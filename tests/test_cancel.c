@@ -555,6 +555,64 @@ static void nobody_waits_for_a_name_longer_than_it_likes(void **state)
 	run_one(names_main);
 }
 
+/* gamp_stop does not wait for a thread's lookup. */
+
+static void *listen_on_thread(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(gamp_listen("tcp", "slow.invalid:0"), -ESRCH);
+	return NULL;
+}
+
+static atomic_bool stopped;
+
+static void *stop_on_thread(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(gamp_stop(gamp_now() + LIMIT), 0);
+	atomic_store(&stopped, true);
+	return NULL;
+}
+
+static void a_threads_lookup_does_not_hold_the_end_up(void **state)
+{
+	pthread_t listener, stopper;
+
+	(void)state;
+	failed.count = 0;
+	atomic_store(&asked, 0);
+	atomic_store(&stopped, false);
+	assert_int_equal(sem_init(&gate, 0, 0), 0);
+	assert_int_equal(gamp_start(NULL), 0);
+	assert_int_equal(
+	    pthread_create(&listener, NULL, listen_on_thread, NULL), 0);
+	AWAIT(atomic_load(&asked) == 1);
+	assert_int_equal(
+	    pthread_create(&stopper, NULL, stop_on_thread, NULL), 0);
+	AWAIT(atomic_load(&stopped));
+	assert_int_equal(sem_post(&gate), 0);
+	(void)pthread_join(listener, NULL);
+	(void)pthread_join(stopper, NULL);
+	if (failed.count)
+		fail_msg("%s", failed.text);
+}
+
+static void dial_alone_main(void *arg)
+{
+	(void)arg;
+	atomic_store(&asked, 0);
+	CHECK_EQ(gamp_dial("tcp", "here.invalid:1"), -EAGAIN);
+	CHECK_EQ(gamp_listen("tcp", "here.invalid:0"), -EAGAIN);
+	CHECK_EQ(atomic_load(&asked), 0);
+}
+
+static void a_name_needs_a_goroutine_of_its_own(void **state)
+{
+	(void)state;
+	run_with(dial_alone_main,
+	    &(struct gamp_options){ .max_goroutines = 1 });
+}
+
 /* Many. */
 
 static struct caller *crowd;
@@ -630,6 +688,8 @@ int main(int argc, char **argv)
 		TEST(who_is_cancelled_already_does_not_wait),
 		TEST(a_cancelled_reader_passes_its_turn_on),
 		TEST(nobody_waits_for_a_name_longer_than_it_likes),
+		TEST(a_name_needs_a_goroutine_of_its_own),
+		TEST(a_threads_lookup_does_not_hold_the_end_up),
 		TEST(many_are_cancelled_at_once),
 	};
 

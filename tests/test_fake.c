@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <gamp/gamp.h>
@@ -13,9 +16,9 @@
 #include "tests/test.h"
 
 #ifdef RT_TSAN /* a millisecond for each goroutine */
-enum { RUNS = 4 };
+enum { TIMES = 4, RUNS = 100, JUMPS = 3000 };
 #else
-enum { RUNS = 20 };
+enum { TIMES = 20, RUNS = 2000, JUMPS = 100000 };
 #endif
 
 static atomic_int failures;
@@ -35,7 +38,7 @@ static void run_fake(gamp_fn *fn, void *arg)
 		struct gamp_options o = { .fake_time = true };
 
 		o.maxprocs = procs;
-		for (int i = 0; i < RUNS; i++)
+		for (int i = 0; i < TIMES; i++)
 			run(fn, arg, &o);
 	}
 }
@@ -185,6 +188,158 @@ static void time_waits_for_a_blocking_call(void **state)
 		run(block_main, NULL, &o);
 }
 
+/* Goroutines that come from outside while all the others sleep. */
+
+static atomic_int coming, looked;
+
+static void sleep_short(void *arg)
+{
+	(void)arg;
+	while (gamp_sleep(1000) == 0)
+		;
+}
+
+static void spin(uint64_t n)
+{
+	for (volatile uint64_t i = n; i > 0;)
+		i = i - 1;
+}
+
+static void look_twice(void *arg)
+{
+	int64_t from = gamp_now();
+
+	(void)arg;
+	spin(30000);
+	EXPECT(gamp_now() == from);
+	atomic_fetch_add(&looked, 1);
+	atomic_store(&coming, 0);
+}
+
+static void *start_from_outside(void *arg)
+{
+	uint64_t rnd = 88172645463325252U;
+
+	(void)arg;
+	while (atomic_load(&looked) < 1500) {
+		rnd ^= rnd << 13;
+		rnd ^= rnd >> 7;
+		rnd ^= rnd << 17;
+		spin(rnd % 20000);
+		atomic_store(&coming, 1);
+		EXPECT(gamp_go(look_twice, NULL) > 0);
+		while (atomic_load(&coming))
+			(void)sched_yield();
+	}
+	return NULL;
+}
+
+static void outside_main(void *arg)
+{
+	pthread_t t;
+
+	(void)arg;
+	atomic_store(&looked, 0);
+	EXPECT(gamp_go(sleep_short, NULL) > 0);
+	EXPECT(pthread_create(&t, NULL, start_from_outside, NULL) == 0);
+	while (atomic_load(&looked) < 1500)
+		EXPECT(gamp_sleep(5000) == 0);
+	(void)pthread_join(t, NULL);
+}
+
+static void time_stands_still_for_who_comes_from_outside(void **state)
+{
+	struct gamp_options o = { .fake_time = true };
+
+	(void)state;
+	for (o.maxprocs = 1; o.maxprocs <= 2; o.maxprocs++)
+		run(outside_main, NULL, &o);
+}
+
+/* A cancelled goroutine takes its time, and the clock may jump meanwhile. */
+
+static void end_slowly(void *arg)
+{
+	(void)arg;
+	while (gamp_sleep(3600 * GAMP_SECOND) == 0)
+		;
+	spin(100000);
+}
+
+static void end_before_it(void *arg)
+{
+	(void)arg;
+	EXPECT(gamp_go(end_slowly, NULL) > 0);
+	EXPECT(gamp_sleep(GAMP_SECOND) == 0);
+}
+
+static void the_end_of_a_run_is_waited_for_in_real_time(void **state)
+{
+	struct gamp_options o = { .fake_time = true };
+
+	(void)state;
+	for (int i = 0; i < RUNS; i++) {
+		o.maxprocs = 1 + i % 2;
+		run(end_before_it, NULL, &o);
+	}
+}
+
+/* A thread's deadline passes, however far the clock jumps meanwhile. */
+
+static atomic_bool over;
+static atomic_int timeouts, threads_out;
+
+static void *time_out_on_thread(void *arg)
+{
+	int v;
+
+	while (!atomic_load(&over)) {
+		EXPECT(gamp_chan_recv_until(arg, &v, gamp_now() + 1) ==
+		    -ETIMEDOUT);
+		atomic_fetch_add(&timeouts, 1);
+	}
+	atomic_store(&threads_out, 1);
+	return NULL;
+}
+
+static void jump_main(void *arg)
+{
+	int64_t limit = 10 * GAMP_SECOND;
+	struct timespec from, now;
+	pthread_t t;
+
+	EXPECT(pthread_create(&t, NULL, time_out_on_thread, arg) == 0);
+	for (int i = 0; i < JUMPS; i++)
+		EXPECT(gamp_sleep(12 * 3600 * GAMP_SECOND) == 0);
+	atomic_store(&over, true);
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	gamp_enter_blocking();
+	do {
+		(void)sched_yield();
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!atomic_load(&threads_out) &&
+	    (now.tv_sec - from.tv_sec) * GAMP_SECOND < limit);
+	gamp_leave_blocking();
+	if (!atomic_load(&threads_out))
+		abort(); /* it would never end */
+	(void)pthread_join(t, NULL);
+}
+
+static void a_threads_deadline_passes_while_the_clock_jumps(void **state)
+{
+	struct gamp_options o = { .fake_time = true, .maxprocs = 1 };
+	struct gamp_chan *empty = gamp_chan_new(sizeof(int), 0);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&over, false);
+		atomic_store(&threads_out, 0);
+		run(jump_main, empty, &o);
+	}
+	assert_true(atomic_load(&timeouts) > 0);
+	assert_int_equal(gamp_chan_free(empty), 0);
+}
+
 static void serve(void *arg)
 {
 	gamp_fd fd = gamp_accept(*(gamp_fd *)arg);
@@ -276,14 +431,14 @@ static void a_seed_repeats_the_order_and_another_changes_it(void **state)
 
 	(void)state;
 	assert_int_equal(gamp_start(&two), -EINVAL);
-	for (uint64_t seed = 1; seed <= RUNS / 2; seed++) {
+	for (uint64_t seed = 1; seed <= TIMES / 2; seed++) {
 		uint64_t first = run_seed(seed);
 
 		for (int i = 0; i < 10; i++)
 			assert_true(run_seed(seed) == first);
 		differ += first != run_seed(seed + 100);
 	}
-	assert_true(differ >= RUNS / 2 - 1);
+	assert_true(differ >= TIMES / 2 - 1);
 }
 
 int main(void)
@@ -296,6 +451,9 @@ int main(void)
 		TEST(time_waits_for_a_blocking_call),
 		TEST(an_idle_peer_times_out_after_its_minute),
 		TEST(a_seed_repeats_the_order_and_another_changes_it),
+		TEST(the_end_of_a_run_is_waited_for_in_real_time),
+		TEST(time_stands_still_for_who_comes_from_outside),
+		TEST(a_threads_deadline_passes_while_the_clock_jumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

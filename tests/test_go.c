@@ -539,6 +539,54 @@ static void a_forked_child_gets_errors_and_the_parent_goes_on(void **state)
 	run(fork_main, NULL, NULL);
 }
 
+/* Copies values, which takes most of its time, in solo sections. */
+static void use_channel(void *arg)
+{
+	static char value[1000000];
+	struct gamp_chan *ch = gamp_chan_new(sizeof(value), 4);
+
+	while (!gamp_cancelled()) {
+		EXPECT(gamp_chan_trysend(ch, value) == 0);
+		EXPECT(gamp_chan_tryrecv(ch, value) == 0);
+		add_one(arg);
+	}
+	EXPECT(gamp_chan_free(ch) == 0);
+}
+
+static int lock_in_child(void)
+{
+	static struct gamp_mutex m;
+
+	(void)alarm(5);
+	return gamp_mutex_lock(&m) == 0 &&
+	       gamp_mutex_trylock(&m) == -EAGAIN && gamp_mutex_unlock(&m) == 0;
+}
+
+static void a_forked_child_locks_while_the_parents_p_was_busy(void **state)
+{
+	struct gamp_options o = { .maxprocs = 1 };
+
+	(void)state;
+	atomic_store(&count, 0);
+	atomic_store(&failures, 0);
+	assert_int_equal(gamp_start(&o), 0);
+	assert_true(gamp_go(use_channel, NULL) > 0);
+	for (int i = 0; i < 20; i++) {
+		int status = -1, from = atomic_load(&count);
+		pid_t pid;
+
+		while (atomic_load(&count) == from)
+			(void)sched_yield();
+		pid = fork();
+		if (pid == 0)
+			_exit(lock_in_child() ? 0 : 1);
+		assert_true(waitpid(pid, &status, 0) == pid);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(gamp_stop(0), 0);
+	assert_int_equal(atomic_load(&failures), 0);
+}
+
 /* Computes while the other sleeps: only another P, or sysmon, can wake it. */
 static void busy_main(void *arg)
 {
@@ -564,6 +612,8 @@ static void a_timer_does_not_wait_for_a_busy_p(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: before a thread ends solo sections for good. */
+		TEST(a_forked_child_locks_while_the_parents_p_was_busy),
 		TEST(every_goroutine_runs_once),
 		TEST(goroutines_start_goroutines),
 		TEST(no_sleep_is_shorter_than_asked),

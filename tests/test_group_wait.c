@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gamp/gamp.h>
 
@@ -516,6 +518,33 @@ static void a_group_is_waited_for_after_the_runtime_has_stopped(void **state)
 		fail_msg("%s", failed.text);
 }
 
+/* There, nobody is left to tell that the time has come. */
+static void a_forked_child_waits_for_a_group_and_gets_out(void **state)
+{
+	static const int64_t after[] = { 0, 1, 20 * MS, LONG };
+	struct gamp_group g[LEN(after)];
+
+	(void)state;
+	assert_int_equal(gamp_start(NULL), 0);
+	for (size_t i = 0; i < LEN(after); i++) {
+		int64_t deadline = after[i] ? gamp_now() + after[i] : 0;
+		int status = -1;
+		pid_t pid;
+
+		assert_int_equal(gamp_group_init(&g[i], deadline), 0);
+		pid = fork();
+		if (pid == 0) {
+			(void)alarm(5);
+			(void)gamp_group_wait(&g[i]);
+			_exit(0);
+		}
+		assert_true(waitpid(pid, &status, 0) == pid);
+		assert_int_equal(status, 0);
+		(void)gamp_group_wait(&g[i]);
+	}
+	assert_int_equal(gamp_stop(0), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +562,7 @@ int main(int argc, char **argv)
 		TEST(a_stop_ends_groups_like_a_cancel),
 		TEST(threads_use_groups_like_goroutines),
 		TEST(a_group_is_waited_for_after_the_runtime_has_stopped),
+		TEST(a_forked_child_waits_for_a_group_and_gets_out),
 	};
 
 	take_arguments(argc, argv);

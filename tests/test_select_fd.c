@@ -802,6 +802,37 @@ static void the_end_of_the_runtime_ends_every_select(void **state)
 	}
 }
 
+/* The same direction twice. */
+static void twice_main(void *arg)
+{
+	struct watcher w;
+	gamp_fd a, b;
+
+	(void)arg;
+	for (size_t i = 0; i < LEN(kinds); i++) {
+		kinds[i].make(&a, &b);
+		for (int k = 0; k < 4 && !failed.count; k++) {
+			w.c[0] = w.c[1] = GAMP_READABLE(b);
+			w.c[2] = GAMP_DEADLINE(gamp_now() + MS / 4);
+			CHECK_EQ(gamp_select(w.c, 3), 2);
+			park_watch(&w, 2);
+			put(a, 'x');
+			gives(&w, 0, 0);
+			CHECK_EQ(gamp_select(w.c, 3), 0);
+			CHECK_EQ(get(b), 'x');
+			w.c[0] = w.c[1] = GAMP_WRITABLE(a);
+			CHECK_EQ(gamp_select(w.c, 2), 0);
+		}
+		close_pair(a, b);
+	}
+}
+
+static void of_two_cases_for_one_direction_the_first_goes(void **state)
+{
+	(void)state;
+	run_each(twice_main);
+}
+
 /* A thread may look, and not wait. */
 
 static void *look_on_thread(void *arg)
@@ -853,6 +884,7 @@ int main(int argc, char **argv)
 		TEST(whatever_comes_first_ends_a_select),
 		TEST(a_cancel_is_never_lost),
 		TEST(the_end_of_the_runtime_ends_every_select),
+		TEST(of_two_cases_for_one_direction_the_first_goes),
 		TEST(a_thread_looks_and_does_not_wait),
 	};
 

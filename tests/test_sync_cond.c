@@ -538,6 +538,60 @@ static void who_waited_frees_it(void **state)
 	run_each(free_main);
 }
 
+/* Who may not wait goes round, and is not in the way. */
+
+static bool let_go, is_late; /* guarded by mutex; before it starts */
+
+static void go_round(void *arg)
+{
+	int64_t limit = gamp_now() + LIMIT / 2;
+	int r;
+
+	(void)arg;
+	lock_ok();
+	do
+		r = is_late ? gamp_cond_wait_until(&cond, &mutex, 1)
+			    : gamp_cond_wait(&cond, &mutex);
+	while (!let_go && gamp_now() < limit);
+	CHECK_EQ(r, is_late ? -ETIMEDOUT : -ECANCELED);
+	CHECK(let_go);
+	atomic_fetch_add(&woken, 1);
+	unlock_ok();
+}
+
+static void round_main(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20 && !failed.count; i++) {
+		int64_t id;
+
+		let_go = false;
+		is_late = i % 2;
+		atomic_store(&woken, 0);
+		id = go(go_round, NULL);
+		gamp_yield();
+		if (!is_late) {
+			AWAIT(QUEUED(&cond) == 1);
+			CHECK_EQ(gamp_cancel(id), 0);
+		}
+		for (int k = 0; k < 5; k++) {
+			CHECK_EQ(gamp_mutex_lock_until(
+				     &mutex, gamp_now() + LIMIT / 4),
+			    0);
+			let_go = k == 4;
+			unlock_ok();
+		}
+		AWAIT(atomic_load(&woken) == 1);
+		is_as_new();
+	}
+}
+
+static void who_may_not_wait_lets_others_have_the_mutex(void **state)
+{
+	(void)state;
+	run_each(round_main);
+}
+
 /* On g0 nothing waits; signals work. */
 
 static void calls_on_g0(void)
@@ -584,6 +638,7 @@ int main(int argc, char **argv)
 		TEST(a_signal_is_not_lost_on_who_leaves),
 		TEST(no_signal_is_lost_in_a_queue),
 		TEST(who_waited_frees_it),
+		TEST(who_may_not_wait_lets_others_have_the_mutex),
 		TEST(the_schedulers_stack_signals),
 	};
 

@@ -484,6 +484,60 @@ static void the_last_user_frees_it(void **state)
 	run_each(free_main);
 }
 
+/* One unlock too many, beside the right one. */
+
+static atomic_int arrived, refused;
+
+static void write_through(int self)
+{
+	(void)self;
+	CHECK_EQ(gamp_rwmutex_lock(&rw), 0);
+	write_in();
+	write_out();
+}
+
+static void unlock_together(int self)
+{
+	int r;
+
+	(void)self;
+	atomic_fetch_add(&arrived, 1);
+	for (int i = 0; atomic_load(&arrived) < 2; i++)
+		if (i > 1000)
+			gamp_yield();
+	r = gamp_rwmutex_runlock(&rw);
+	CHECK(r == 0 || r == -EPERM);
+	if (r < 0)
+		atomic_fetch_add(&refused, 1);
+}
+
+static void twice_main(void *arg)
+{
+	static struct crew writers, unlockers;
+
+	(void)arg;
+	for (int i = 0; i < 30 * SCALE; i++) {
+		int threads = threads_too ? i % 3 : 0;
+
+		atomic_store(&arrived, 0);
+		atomic_store(&refused, 0);
+		CHECK_EQ(gamp_rwmutex_rlock(&rw), 0);
+		crew_start(&writers, 2, 0, write_through);
+		AWAIT(waiting(0) + waiting(1) == 2);
+		crew_start(&unlockers, 2 - threads, threads, unlock_together);
+		crew_wait(&unlockers);
+		CHECK_EQ(atomic_load(&refused), 1);
+		crew_wait(&writers);
+		is_as_new();
+	}
+}
+
+static void of_two_unlocks_of_one_reader_one_is_refused(void **state)
+{
+	(void)state;
+	run_each(twice_main);
+}
+
 static void calls_on_g0(void)
 {
 	CHECK_EQ(gamp_rwmutex_lock(&rw), -EDEADLK);
@@ -522,6 +576,7 @@ int main(int argc, char **argv)
 		TEST(neither_kind_starves_the_other),
 		TEST(unlock_deadline_and_cancel_have_one_winner),
 		TEST(the_last_user_frees_it),
+		TEST(of_two_unlocks_of_one_reader_one_is_refused),
 		TEST(the_schedulers_stack_does_not_wait),
 	};
 

@@ -604,6 +604,27 @@ static void a_ticker_outlives_the_runtime_idle(void **state)
 	}
 }
 
+static void stop_main(void *arg)
+{
+	(void)arg;
+	CHECK(!gamp_ticker_stop(left[0]));
+	CHECK_EQ(gamp_ticker_reset(left[0], from_now(HOUR), 0), 0);
+	CHECK(gamp_ticker_stop(left[0]));
+	CHECK(gamp_ticker_stop(left[1])); /* a tick is there */
+	CHECK(!gamp_ticker_stop(left[1]));
+	for (int i = 0; i < 3; i++)
+		drop(left[i]);
+}
+
+static void a_restart_does_not_bring_a_ticker_back(void **state)
+{
+	(void)state;
+	for (int procs = 1; procs <= 2; procs++) {
+		run_on(procs, leave_main);
+		run_on(procs, stop_main);
+	}
+}
+
 /* Goroutines and threads use them while the runtime stops. */
 
 static void *tick_until_down(void *arg)
@@ -672,6 +693,7 @@ int main(int argc, char **argv)
 		/* From here on no solo sections: chan_util.h. */
 		TEST(threads_use_tickers),
 		TEST(a_ticker_outlives_the_runtime_idle),
+		TEST(a_restart_does_not_bring_a_ticker_back),
 		TEST(the_runtime_stops_while_tickers_tick),
 	};
 

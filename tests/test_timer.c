@@ -708,6 +708,64 @@ static void a_short_callback_starts_sends_and_cancels(void **state)
 	run_each(short_main);
 }
 
+/* What it cannot do: it is no goroutine, beside others that can run. */
+
+static void short_yield(void *arg)
+{
+	gamp_yield();
+	add_one(arg);
+}
+
+static void short_blocking(void *arg)
+{
+	gamp_enter_blocking();
+	gamp_leave_blocking();
+	gamp_leave_blocking();
+	add_one(arg);
+}
+
+static void short_sleep(void *arg)
+{
+	CHECK_EQ(gamp_sleep(1), -EPERM);
+	CHECK_EQ(gamp_sleep(0), -EPERM);
+	add_one(arg);
+}
+
+static atomic_bool enough;
+
+static void yield_on(void *arg)
+{
+	while (!atomic_load(&enough))
+		gamp_yield();
+	add_one(arg);
+}
+
+static void refuse_main(void *arg)
+{
+	static gamp_fn *const all[] = { short_yield, short_blocking,
+		short_sleep };
+
+	(void)arg;
+	for (size_t i = 0; i < 10 * LEN(all); i++) {
+		fresh();
+		atomic_store(&enough, false);
+		for (int k = 0; k < 4; k++)
+			(void)go(yield_on, NULL);
+		CHECK_EQ(gamp_timer_start_short(
+			     &timer, 1, 0, all[i % LEN(all)], NULL),
+		    0);
+		AWAIT(atomic_load(&calls) == 1);
+		atomic_store(&enough, true);
+		AWAIT(atomic_load(&calls) == 5);
+	}
+}
+
+static void a_short_callback_neither_yields_nor_waits(void **state)
+{
+	(void)state;
+	run_each(refuse_main);
+}
+
 /* The memory is the program's as soon as a stop says false. */
 
 struct gone {
@@ -777,6 +835,7 @@ int main(int argc, char **argv)
 		TEST(a_callback_resets_its_own_timer),
 		TEST(callbacks_stop_other_timers),
 		TEST(a_short_callback_starts_sends_and_cancels),
+		TEST(a_short_callback_neither_yields_nor_waits),
 		TEST(a_timer_that_is_not_armed_may_be_freed),
 	};
 
