@@ -2,6 +2,7 @@
 /* arena.c - see arena.h for the picture and I1..I3. */
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static struct {
 	bool madvise;
 	bool warned;
 	uint64_t slots, unguarded;
+	uint32_t preparing; /* slots that are in nobody's hand */
 } arena = { .lock = RT_LOCK_INIT(RANK_ARENA) };
 
 static char *class_base(const struct class *c)
@@ -219,13 +221,13 @@ static int64_t pop_locked(struct class *c)
 	return c->free[c->n];
 }
 
-int arena_get(int cls, uint32_t *refs, int max)
+/* How many, or -errno. */
+static int get_locked(int cls, uint32_t *refs, int max)
 {
 	struct class *c = &arena.cls[cls];
 	int64_t i = 0;
 	int n = 0;
 
-	rt_lock(&arena.lock);
 	if (!class_base(c))
 		i = class_map(c);
 	while (i >= 0 && n < max) {
@@ -236,8 +238,23 @@ int arena_get(int cls, uint32_t *refs, int max)
 			refs[n++] = (uint32_t)cls << ARENA_INDEX_BITS |
 			    (uint32_t)i;
 	}
-	rt_unlock(&arena.lock);
 	return n > 0 ? n : (int)i;
+}
+
+int arena_get(int cls, uint32_t *refs, int max)
+{
+	bool soon;
+	int n;
+
+	do {
+		rt_lock(&arena.lock);
+		n = get_locked(cls, refs, max);
+		soon = n == -EAGAIN && arena.preparing > 0;
+		rt_unlock(&arena.lock);
+		if (soon) /* those are nobody's: microseconds */
+			(void)sched_yield();
+	} while (soon);
+	return n;
 }
 
 /*
@@ -254,6 +271,7 @@ static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
 	    arena.slots < arena.slots_max - arena.slots_max / 8 &&
 	    (i = claim_locked(c)) >= 0)
 		refs[n++] = cls << ARENA_INDEX_BITS | (uint32_t)i;
+	arena.preparing += n;
 	rt_unlock(&arena.lock);
 	for (uint32_t k = 0; k < n; k++) {
 		bare += !guard(class_base(c) + INDEX(refs[k]) * c->size);
@@ -263,6 +281,7 @@ static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
 		arena_put(refs, (int)n);
 	rt_lock(&arena.lock);
 	count_unguarded_locked(bare);
+	arena.preparing -= n;
 	rt_unlock(&arena.lock);
 	return n;
 }
