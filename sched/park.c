@@ -163,8 +163,18 @@ void rt_ready_onto(struct task_list *l, struct g *gp)
 	task_push(l, &gp->task);
 }
 
+/* It runs soon, and its frames may be cold. */
+static inline void warm(struct g *gp)
+{
+	const char *sp = gp->ctx.sp;
+
+	for (int i = 0; i < 6; i++)
+		__builtin_prefetch(sp + i * RT_LINE);
+}
+
 void rt_ready(struct g *gp)
 {
+	warm(gp);
 	san_release(gp);
 	g_status(gp, G_WAITING, G_RUNNABLE);
 	gp->task.woken = true;
