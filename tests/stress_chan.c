@@ -30,6 +30,8 @@
 
 #include <gamp/gamp.h>
 
+#include "tests/stress.h"
+
 enum {
 	PRODUCERS = 8,
 	CONSUMERS = 8,
@@ -64,24 +66,8 @@ static struct gamp_chan *chans[CHANNELS], *over;
 static atomic_ullong arrived[PRODUCERS][EACH_MAX / 64];
 static uint32_t each, words; /* of an item */
 static atomic_bool stop;
-static uint64_t seed, main_rng;
+static uint64_t main_rng;
 static atomic_llong rounds, extras;
-static const char *part = "";
-
-static void die(int line, const char *what, int64_t x)
-{
-	(void)fprintf(stderr,
-	    "stress_chan: line %d: %s: %" PRId64 " (part %s, round %lld, "
-	    "seed 0x%" PRIx64 ")\n",
-	    line, what, x, part, (long long)atomic_load(&rounds), seed);
-	abort();
-}
-
-#define MUST(cond, x)                                       \
-	do {                                                \
-		if (!(cond))                                \
-			die(__LINE__, #cond, (int64_t)(x)); \
-	} while (0)
 
 static void on_alarm(int sig)
 {
@@ -101,14 +87,6 @@ static void on_alarm(int sig)
 	(void)alarm(HANG);
 }
 
-static uint32_t rnd(uint64_t *x, uint32_t below)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return (uint32_t)(*x >> 32) % below;
-}
-
 static void rest(void)
 {
 	if (gamp_self())
@@ -119,7 +97,7 @@ static void rest(void)
 
 static int64_t soon(struct worker *w)
 {
-	return gamp_now() + rnd(&w->rng, 20000);
+	return gamp_now() + rnd_of(&w->rng, 20000);
 }
 
 static struct item make(int producer, uint32_t number)
@@ -153,7 +131,7 @@ static void deliver(struct worker *w, const struct item *it, int k)
 /* One of those that are open, or -1. */
 static int some_channel(struct worker *w)
 {
-	int k = (int)rnd(&w->rng, CHANNELS);
+	int k = (int)rnd_of(&w->rng, CHANNELS);
 
 	for (int i = 0; i < CHANNELS; i++, k = (k + 1) % CHANNELS)
 		if (!w->shut[k])
@@ -169,13 +147,13 @@ static int select_send(struct worker *w, struct item *it)
 	struct gamp_case c[CHANNELS + 1];
 	int at[CHANNELS + 1], n = 0, r;
 
-	for (int i = 1 + (int)rnd(&w->rng, CHANNELS); i > 0; i--) {
-		int k = (int)rnd(&w->rng, CHANNELS);
+	for (int i = 1 + (int)rnd_of(&w->rng, CHANNELS); i > 0; i--) {
+		int k = (int)rnd_of(&w->rng, CHANNELS);
 
 		at[n] = k;
 		c[n++] = GAMP_SEND(w->shut[k] ? NULL : chans[k], it);
 	}
-	c[n++] = rnd(&w->rng, 2) ? GAMP_DEADLINE(soon(w)) : GAMP_DEFAULT;
+	c[n++] = rnd_of(&w->rng, 2) ? GAMP_DEADLINE(soon(w)) : GAMP_DEFAULT;
 	r = gamp_select(c, n);
 	MUST(r >= 0, r);
 	if (r < n - 1 && c[r].err == -EPIPE)
@@ -211,7 +189,7 @@ static void send_one(struct worker *w, struct item *it, uint32_t manner, int k)
 			w->shut[k] = true;
 		else
 			rest();
-		manner = rnd(&w->rng, MANNERS);
+		manner = rnd_of(&w->rng, MANNERS);
 	}
 }
 
@@ -224,7 +202,7 @@ static void produce(struct worker *w)
 		struct item it = make(w->no, i);
 
 		if (i % BURST == 0) {
-			manner = rnd(&w->rng, MANNERS);
+			manner = rnd_of(&w->rng, MANNERS);
 			k = some_channel(w);
 		}
 		w->step = "sends";
@@ -242,8 +220,8 @@ static void consume(struct worker *w)
 		int r;
 
 		if (left == 0) {
-			left = 1 + rnd(&w->rng, BURST);
-			manner = rnd(&w->rng, SELECT);
+			left = 1 + rnd_of(&w->rng, BURST);
+			manner = rnd_of(&w->rng, SELECT);
 		}
 		left--;
 		w->step = "receives";
@@ -295,7 +273,8 @@ static void select_all(struct worker *w)
 		} else if (c[k].err < 0) {
 			c[k].ch = NULL;
 			open--;
-		} else if (!holds && !(it.id & FORWARDED) && rnd(&w->rng, 2)) {
+		} else if (!holds && !(it.id & FORWARDED) &&
+		    rnd_of(&w->rng, 2)) {
 			held = it;
 			held.id |= FORWARDED;
 			holds = true;
@@ -338,12 +317,12 @@ static void extra(void *arg)
 {
 	struct extra *e = arg;
 	uint64_t rng = e->rng;
-	struct gamp_chan *ch = chans[rnd(&rng, CHANNELS)];
-	struct gamp_chan *ch2 = chans[rnd(&rng, CHANNELS)];
+	struct gamp_chan *ch = chans[rnd_of(&rng, CHANNELS)];
+	struct gamp_chan *ch2 = chans[rnd_of(&rng, CHANNELS)];
 	struct item it;
 	int r;
 
-	switch (rnd(&rng, 3)) {
+	switch (rnd_of(&rng, 3)) {
 	case 0:
 		r = gamp_chan_recv(ch, &it);
 		break;
@@ -353,7 +332,7 @@ static void extra(void *arg)
 	default: {
 		struct gamp_case c[] = { GAMP_RECV(ch, &it),
 			GAMP_RECV(ch2, &it),
-			rnd(&rng, 2) ? GAMP_DEADLINE(gamp_now() + FAR)
+			rnd_of(&rng, 2) ? GAMP_DEADLINE(gamp_now() + FAR)
 				     : GAMP_DEADLINE(0) };
 
 		r = gamp_select(c, 3);
@@ -375,11 +354,11 @@ static void meddle(void *arg)
 	while (!atomic_load(&stop)) {
 		int64_t id;
 
-		e.rng = (rng ^ rnd(&rng, 1000)) | 1;
+		e.rng = (rng ^ rnd_of(&rng, 1000)) | 1;
 		id = gamp_go(extra, &e);
 		MUST(id > 0, id);
-		if (rnd(&rng, 4) == 0)
-			MUST(gamp_sleep(rnd(&rng, 100000)) == 0, 0);
+		if (rnd_of(&rng, 4) == 0)
+			MUST(gamp_sleep(rnd_of(&rng, 100000)) == 0, 0);
 		else
 			gamp_yield();
 		(void)gamp_cancel(id);
@@ -395,11 +374,11 @@ static void close_some(void *arg)
 {
 	uint64_t rng = *(uint64_t *)arg ^ 0xD1B54A32D192ED03u;
 
-	for (uint32_t i = rnd(&rng, 4); i > 0; i--) {
+	for (uint32_t i = rnd_of(&rng, 4); i > 0; i--) {
 		int r;
 
-		MUST(gamp_sleep(rnd(&rng, 2000000)) == 0, 0);
-		r = gamp_chan_close(chans[1 + rnd(&rng, CHANNELS - 1)]);
+		MUST(gamp_sleep(rnd_of(&rng, 2000000)) == 0, 0);
+		r = gamp_chan_close(chans[1 + rnd_of(&rng, CHANNELS - 1)]);
 		MUST(r == 0 || r == -EPIPE, r);
 	}
 	MUST(gamp_chan_trysend(over, NULL) == 0, 0);
@@ -417,11 +396,11 @@ static void set_up(void)
 
 	memset(arrived, 0, sizeof(arrived));
 	atomic_store(&stop, false);
-	words = rnd(&main_rng, 3) ? 1 : 2 + rnd(&main_rng, 10);
+	words = rnd_of(&main_rng, 3) ? 1 : 2 + rnd_of(&main_rng, 10);
 	over = gamp_chan_new(0, WORKERS + 2);
 	for (int k = 0; k < CHANNELS; k++) {
 		chans[k] = gamp_chan_new(words * sizeof(uint64_t),
-		    caps[rnd(&main_rng, sizeof(caps) / sizeof(caps[0]))]);
+		    caps[rnd_of(&main_rng, sizeof(caps) / sizeof(caps[0]))]);
 		MUST(chans[k], k);
 	}
 	for (int i = 0; i < WORKERS; i++)
@@ -476,7 +455,7 @@ static void run_rounds(void *arg)
 	for (int i = 0; i < ROUNDS && left > 0; i++) {
 		int64_t most = left / PRODUCERS + 1;
 
-		each = 1 + rnd(&main_rng, EACH_MAX);
+		each = 1 + rnd_of(&main_rng, EACH_MAX);
 		if (each > most)
 			each = (uint32_t)most;
 		one_round(threads);
@@ -490,9 +469,9 @@ static void run_part(int which, int64_t items)
 	long long first = atomic_load(&rounds);
 
 	for (left = items; left > 0;) {
-		int procs = which ? 2 + (int)rnd(&main_rng, 3) : 1;
+		int procs = which ? 2 + (int)rnd_of(&main_rng, 3) : 1;
 		intptr_t threads =
-		    which == 2 ? 1 + (intptr_t)rnd(&main_rng, 4) : 0;
+		    which == 2 ? 1 + (intptr_t)rnd_of(&main_rng, 4) : 0;
 		int r = gamp_run(run_rounds, (void *)threads,
 		    &(struct gamp_options){ .maxprocs = procs });
 
@@ -513,8 +492,7 @@ int main(int argc, char **argv)
 	const char *scale = getenv("STRESS_SCALE");
 	int64_t items = (int64_t)((scale ? atof(scale) : 1) * 1e6);
 
-	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
-			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	take_seed(argc, argv);
 	main_rng = seed | 1;
 	(void)printf("seed 0x%" PRIx64 " items %" PRId64 "\n", seed, items);
 	(void)signal(SIGALRM, on_alarm);

@@ -27,6 +27,8 @@
 
 #include <gamp/gamp.h>
 
+#include "tests/stress.h"
+
 #define LANES 4
 #define HANG  20 /* seconds without any progress */
 #define DEPTH 3
@@ -34,27 +36,10 @@
 
 enum { ERR_MIN = 1000, ERR_MAX = 1100 }; /* what leaves return, negative */
 
-static uint64_t seed;
 static int64_t rounds;
 static atomic_llong nodes, progress;
 static atomic_llong ends[4]; /* groups: well, cancelled, late, failed */
 static atomic_int lanes_left;
-static const char *part;
-
-static void die(int line, const char *what, int64_t x)
-{
-	(void)fprintf(stderr,
-	    "stress_group: line %d: %s: %" PRId64 " (part %s, seed 0x%" PRIx64
-	    ")\n",
-	    line, what, x, part, seed);
-	abort();
-}
-
-#define MUST(cond, x)                                       \
-	do {                                                \
-		if (!(cond))                                \
-			die(__LINE__, #cond, (int64_t)(x)); \
-	} while (0)
 
 static void on_alarm(int sig)
 {
@@ -66,14 +51,6 @@ static void on_alarm(int sig)
 		die(__LINE__, "hung", now);
 	last = now;
 	(void)alarm(HANG);
-}
-
-static uint32_t rnd(uint64_t *rng, uint32_t below)
-{
-	*rng ^= *rng << 13;
-	*rng ^= *rng >> 7;
-	*rng ^= *rng << 17;
-	return (uint32_t)(*rng >> 32) % below;
 }
 
 /* A goroutine, and if it is no leaf, the group that it waits for. */
@@ -108,17 +85,17 @@ static void is_out(void *arg)
 
 static void dawdle(uint64_t *rng)
 {
-	switch (rnd(rng, 6)) {
+	switch (rnd_of(rng, 6)) {
 	case 0:
-		(void)gamp_sleep(rnd(rng, 30) * GAMP_MICROSECOND);
+		(void)gamp_sleep(rnd_of(rng, 30) * GAMP_MICROSECOND);
 		break;
 	case 1:
 	case 2:
-		for (uint32_t i = rnd(rng, 3); i > 0; i--)
+		for (uint32_t i = rnd_of(rng, 3); i > 0; i--)
 			gamp_yield();
 		break;
 	default:
-		for (volatile uint32_t i = rnd(rng, 300); i > 0;)
+		for (volatile uint32_t i = rnd_of(rng, 300); i > 0;)
 			i = i - 1;
 	}
 }
@@ -131,8 +108,8 @@ static void plant(struct node *up, uint64_t *rng, gamp_err_fn *fn)
 
 	MUST(s, 0);
 	*s = (struct seedling){ .up = up,
-		.rng = (uint64_t)rnd(rng, UINT32_MAX) << 32 |
-		    rnd(rng, UINT32_MAX) | 1,
+		.rng = (uint64_t)rnd_of(rng, UINT32_MAX) << 32 |
+		    rnd_of(rng, UINT32_MAX) | 1,
 		.fn = fn };
 	atomic_fetch_add(&up->out, 1);
 	r = gamp_group_go(&up->group, fn, s);
@@ -160,7 +137,7 @@ static int wait_for_cancel(uint64_t *rng)
 	struct gamp_chan *ch;
 	int r = 0;
 
-	switch (rnd(rng, 3)) {
+	switch (rnd_of(rng, 3)) {
 	case 0:
 		r = gamp_sleep(3600 * GAMP_SECOND);
 		break;
@@ -182,37 +159,37 @@ static int leaf(struct node *up, uint64_t *rng, bool doomed)
 	struct node *at = up;
 	int r;
 
-	switch (rnd(rng, 10)) {
+	switch (rnd_of(rng, 10)) {
 	case 0:
-		r = gamp_sleep(rnd(rng, 50) * GAMP_MICROSECOND);
+		r = gamp_sleep(rnd_of(rng, 50) * GAMP_MICROSECOND);
 		MUST(r == 0 || (r == -ECANCELED && gamp_cancelled()), r);
 		return r < 0 ? fail(up, r) : 0;
 	case 1:
-		if (rnd(rng, 4))
+		if (rnd_of(rng, 4))
 			return 0;
-		r = ERR_MIN + (int)rnd(rng, ERR_MAX - ERR_MIN);
+		r = ERR_MIN + (int)rnd_of(rng, ERR_MAX - ERR_MIN);
 		return fail(up, -r);
 	case 2:
-		if (rnd(rng, 8) == 0)
+		if (rnd_of(rng, 8) == 0)
 			cancel(up);
 		return 0;
 	case 3:
-		for (int i = 0; i < DEPTH && at->up && rnd(rng, 2); i++)
+		for (int i = 0; i < DEPTH && at->up && rnd_of(rng, 2); i++)
 			at = at->up;
-		if (rnd(rng, 16) == 0)
+		if (rnd_of(rng, 16) == 0)
 			cancel(at);
 		return 0;
 	case 4:
 		gamp_exit();
 	case 5:
-		if (rnd(rng, 2))
+		if (rnd_of(rng, 2))
 			plant(up, rng, grow);
 		return 0;
 	default:
 		if (!doomed)
 			return 0;
 		r = wait_for_cancel(rng);
-		return rnd(rng, 2) ? fail(up, r) : 0;
+		return rnd_of(rng, 2) ? fail(up, r) : 0;
 	}
 }
 
@@ -265,19 +242,19 @@ static int run_node(struct node *n)
 	int r;
 
 	if (n->timed)
-		at = gamp_now() + rnd(&n->rng, 300) * GAMP_MICROSECOND;
+		at = gamp_now() + rnd_of(&n->rng, 300) * GAMP_MICROSECOND;
 	r = gamp_group_init(&n->group, at);
 	MUST(r == 0, r);
 	MUST(gamp_group_init(&killers, 0) == 0, 0);
-	if (rnd(&n->rng, 4) == 0) {
-		k.id = rnd(&n->rng, 2) ? atomic_load(&n->id) : 0;
+	if (rnd_of(&n->rng, 4) == 0) {
+		k.id = rnd_of(&n->rng, 2) ? atomic_load(&n->id) : 0;
 		MUST(gamp_group_go(&killers, kill_it, &k) == 0, 0);
 	}
-	for (uint32_t i = rnd(&n->rng, WIDTH); i > 0; i--)
+	for (uint32_t i = rnd_of(&n->rng, WIDTH); i > 0; i--)
 		plant(n, &n->rng, grow);
-	if (rnd(&n->rng, 16) == 0)
+	if (rnd_of(&n->rng, 16) == 0)
 		cancel(n);
-	if (rnd(&n->rng, 2))
+	if (rnd_of(&n->rng, 2))
 		dawdle(&n->rng);
 	r = gamp_group_wait(&n->group);
 	judge(n, r);
@@ -295,23 +272,23 @@ static int grow(void *arg)
 
 	free(arg);
 	MUST(gamp_defer(is_out, s.up) == 0, 0);
-	if (n.depth >= DEPTH || rnd(&n.rng, 3) == 0) {
-		if (rnd(&n.rng, 2))
+	if (n.depth >= DEPTH || rnd_of(&n.rng, 3) == 0) {
+		if (rnd_of(&n.rng, 2))
 			dawdle(&n.rng);
 		return leaf(s.up, &n.rng, s.up->doomed);
 	}
 	atomic_store(&n.id, gamp_self());
-	n.timed = rnd(&n.rng, 4) == 0;
+	n.timed = rnd_of(&n.rng, 4) == 0;
 	n.doomed = n.timed || s.up->doomed;
 	r = run_node(&n);
-	return r && rnd(&n.rng, 4) ? fail(s.up, r) : 0;
+	return r && rnd_of(&n.rng, 4) ? fail(s.up, r) : 0;
 }
 
 static void tree_round(uint64_t *rng)
 {
 	struct node root = { .rng = *rng };
 
-	root.timed = root.doomed = rnd(rng, 4) > 0;
+	root.timed = root.doomed = rnd_of(rng, 4) > 0;
 	atomic_store(&root.id, 0);
 	root.rng = *rng;
 	(void)run_node(&root);
@@ -332,15 +309,15 @@ static void deadline_round(uint64_t *rng)
 	int64_t at = gamp_now() + 30 * GAMP_MICROSECOND, end;
 	int r;
 
-	end = at + ((int)rnd(rng, 20) - 10) * GAMP_MICROSECOND;
+	end = at + ((int)rnd_of(rng, 20) - 10) * GAMP_MICROSECOND;
 	MUST(gamp_group_init(&g, at) == 0, 0);
-	for (uint32_t i = rnd(rng, 3); i > 0; i--)
+	for (uint32_t i = rnd_of(rng, 3); i > 0; i--)
 		MUST(gamp_group_go(&g, until, &end) == 0, 0);
 	r = gamp_group_wait(&g);
 	memset(&g, 0xa5, sizeof(g));
 	MUST(r == 0 || r == -ETIMEDOUT, r);
 	atomic_fetch_add(&ends[r == 0 ? 0 : 2], 1);
-	if (rnd(rng, 4) == 0)
+	if (rnd_of(rng, 4) == 0)
 		dawdle(rng);
 }
 
@@ -358,12 +335,12 @@ static void come_and_go(void *arg);
 
 static void load(struct way *w)
 {
-	for (uint32_t i = rnd(&w->rng, 12); i > 0; i--) {
+	for (uint32_t i = rnd_of(&w->rng, 12); i > 0; i--) {
 		w->due++;
 		MUST(gamp_defer(come_and_go, w) == 0, 0);
 	}
-	for (uint32_t i = rnd(&w->rng, 4); i > 0; i--) {
-		struct gamp_key k = keys[rnd(&w->rng, 8)];
+	for (uint32_t i = rnd_of(&w->rng, 4); i > 0; i--) {
+		struct gamp_key k = keys[rnd_of(&w->rng, 8)];
 
 		if (!gamp_local_get(k))
 			w->due++;
@@ -376,14 +353,14 @@ static void come_and_go(void *arg)
 	struct way *w = arg;
 
 	w->done++;
-	if (rnd(&w->rng, 4) == 0)
+	if (rnd_of(&w->rng, 4) == 0)
 		dawdle(&w->rng);
 	/* Values set by a destructor may not be destroyed: POSIX's limit. */
-	if (rnd(&w->rng, 16) == 0) {
+	if (rnd_of(&w->rng, 16) == 0) {
 		w->due++;
 		MUST(gamp_defer(come_and_go, w) == 0, 0);
 	}
-	if (rnd(&w->rng, 4) == 0)
+	if (rnd_of(&w->rng, 4) == 0)
 		gamp_exit();
 }
 
@@ -392,7 +369,7 @@ static int take_a_way(void *arg)
 	struct way *w = arg;
 
 	load(w);
-	if (rnd(&w->rng, 2))
+	if (rnd_of(&w->rng, 2))
 		gamp_exit();
 	return 0;
 }
@@ -405,7 +382,7 @@ static void leave_round(uint64_t *rng)
 	MUST(gamp_group_init(&g, 0) == 0, 0);
 	for (int i = 0; i < 4; i++) {
 		ways[i] = (struct way){ .rng = *rng + (uint64_t)i * 2 };
-		(void)rnd(rng, 2);
+		(void)rnd_of(rng, 2);
 		MUST(gamp_group_go(&g, take_a_way, &ways[i]) == 0, 0);
 	}
 	MUST(gamp_group_wait(&g) == 0, 0);
@@ -433,7 +410,7 @@ static void run_lane(void *arg)
 	uint64_t rng = seed * (uint64_t)(2 * (intptr_t)arg + 1) + current + 1;
 
 	while (n-- > 0) {
-		(void)rnd(&rng, 2);
+		(void)rnd_of(&rng, 2);
 		parts[current].round(&rng);
 		atomic_fetch_add(&progress, 1);
 	}
@@ -490,9 +467,7 @@ int main(int argc, char **argv)
 {
 	const char *scale = getenv("STRESS_SCALE");
 
-	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
-			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	seed |= 1;
+	take_seed(argc, argv);
 	rounds = (scale ? atoll(scale) : 4) * 1000;
 	(void)printf(
 	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);

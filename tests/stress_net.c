@@ -32,6 +32,8 @@
 
 #include <gamp/gamp.h>
 
+#include "tests/stress.h"
+
 #define LANES   8
 #define VICTIMS 6
 #define HANG    20 /* seconds without any progress */
@@ -61,26 +63,9 @@ struct lane {
 };
 
 static struct lane lanes[LANES];
-static uint64_t seed;
 static int64_t rounds;
 static atomic_llong races, progress;
 static atomic_int lanes_left;
-static const char *part;
-
-static void die(int line, const char *what, int64_t x)
-{
-	(void)fprintf(stderr,
-	    "stress_net: line %d: %s: %" PRId64 " (part %s, seed 0x%" PRIx64
-	    ")\n",
-	    line, what, x, part, seed);
-	abort();
-}
-
-#define MUST(cond, x)                                       \
-	do {                                                \
-		if (!(cond))                                \
-			die(__LINE__, #cond, (int64_t)(x)); \
-	} while (0)
 
 /* Seconds pass and nothing moves: say where everybody is. */
 static void on_alarm(int sig)
@@ -110,10 +95,7 @@ static void on_alarm(int sig)
 
 static uint32_t rnd(struct lane *ln, uint32_t below)
 {
-	ln->rng ^= ln->rng << 13;
-	ln->rng ^= ln->rng >> 7;
-	ln->rng ^= ln->rng << 17;
-	return (uint32_t)(ln->rng >> 32) % below;
+	return rnd_of(&ln->rng, below);
 }
 
 static void dawdle(struct lane *ln)
@@ -743,9 +725,7 @@ int main(int argc, char **argv)
 	const char *scale = getenv("STRESS_SCALE");
 	int64_t began;
 
-	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
-			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	seed |= 1;
+	take_seed(argc, argv);
 	rounds = (scale ? atoll(scale) : 4) * 1000;
 	(void)printf(
 	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);

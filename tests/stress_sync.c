@@ -31,6 +31,8 @@
 
 #include <gamp/gamp.h>
 
+#include "tests/stress.h"
+
 #define LANES   6
 #define VICTIMS 5
 #define HANG    20 /* seconds without any progress */
@@ -73,26 +75,9 @@ struct lane {
 };
 
 static struct lane lanes[LANES];
-static uint64_t seed;
 static int64_t rounds;
 static atomic_llong races, progress;
 static bool threads_too;
-static const char *part;
-
-static void die(int line, const char *what, int64_t x)
-{
-	(void)fprintf(stderr,
-	    "stress_sync: line %d: %s: %" PRId64 " (part %s, seed 0x%" PRIx64
-	    ")\n",
-	    line, what, x, part, seed);
-	abort();
-}
-
-#define MUST(cond, x)                                       \
-	do {                                                \
-		if (!(cond))                                \
-			die(__LINE__, #cond, (int64_t)(x)); \
-	} while (0)
 
 #define MUST_EQ(a, b)                                             \
 	do {                                                      \
@@ -119,24 +104,16 @@ static void on_alarm(int sig)
 	(void)alarm(HANG);
 }
 
-static uint32_t rnd(uint64_t *x, uint32_t below)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 7;
-	*x ^= *x << 17;
-	return (uint32_t)(*x >> 32) % below;
-}
-
 static void dawdle(uint64_t *x)
 {
-	switch (rnd(x, 6)) {
+	switch (rnd_of(x, 6)) {
 	case 0:
 		if (gamp_self())
-			(void)gamp_sleep(rnd(x, 30) * US);
+			(void)gamp_sleep(rnd_of(x, 30) * US);
 		break;
 	case 1:
 	case 2:
-		for (uint32_t i = rnd(x, 3); i > 0; i--) {
+		for (uint32_t i = rnd_of(x, 3); i > 0; i--) {
 			if (gamp_self())
 				gamp_yield();
 			else
@@ -144,7 +121,7 @@ static void dawdle(uint64_t *x)
 		}
 		break;
 	default:
-		for (volatile uint32_t i = rnd(x, 300); i > 0;)
+		for (volatile uint32_t i = rnd_of(x, 300); i > 0;)
 			i = i - 1;
 	}
 }
@@ -152,13 +129,13 @@ static void dawdle(uint64_t *x)
 /* Past, soon, or not so soon. */
 static int64_t some_deadline(uint64_t *x)
 {
-	switch (rnd(x, 4)) {
+	switch (rnd_of(x, 4)) {
 	case 0:
 		return 1;
 	case 1:
-		return gamp_now() + rnd(x, 500) * US;
+		return gamp_now() + rnd_of(x, 500) * US;
 	default:
-		return gamp_now() + rnd(x, 40) * US;
+		return gamp_now() + rnd_of(x, 40) * US;
 	}
 }
 
@@ -171,7 +148,7 @@ static void alone(struct object *o, uint64_t *x)
 {
 	MUST_EQ(atomic_fetch_add(&o->inside, 1), 0);
 	o->guarded++;
-	if (rnd(x, 4) == 0)
+	if (rnd_of(x, 4) == 0)
 		dawdle(x);
 	MUST_EQ(atomic_fetch_sub(&o->inside, 1), 1);
 }
@@ -183,10 +160,10 @@ static void mutex_part(struct victim *v)
 	struct object *o = v->o;
 	bool last;
 
-	for (uint32_t i = rnd(&v->rng, 6); i > 0; i--) {
+	for (uint32_t i = rnd_of(&v->rng, 6); i > 0; i--) {
 		int r;
 
-		switch (rnd(&v->rng, 4)) {
+		switch (rnd_of(&v->rng, 4)) {
 		case 0:
 			r = gamp_mutex_trylock(&o->m);
 			MUST(r == 0 || r == -EAGAIN, r);
@@ -231,12 +208,12 @@ static void rwmutex_part(struct victim *v)
 {
 	struct object *o = v->o;
 
-	for (uint32_t i = rnd(&v->rng, 6); i > 0; i--) {
-		bool writes = rnd(&v->rng, 3) == 0;
+	for (uint32_t i = rnd_of(&v->rng, 6); i > 0; i--) {
+		bool writes = rnd_of(&v->rng, 3) == 0;
 		int64_t until = some_deadline(&v->rng);
 		int r, n;
 
-		switch (rnd(&v->rng, 4)) {
+		switch (rnd_of(&v->rng, 4)) {
 		case 0:
 			r = writes ? gamp_rwmutex_trylock(&o->rw)
 				   : gamp_rwmutex_tryrlock(&o->rw);
@@ -259,7 +236,7 @@ static void rwmutex_part(struct victim *v)
 		    writes);
 		if (writes)
 			o->guarded++;
-		if (rnd(&v->rng, 4) == 0)
+		if (rnd_of(&v->rng, 4) == 0)
 			dawdle(&v->rng);
 		(void)atomic_fetch_sub(&o->inside, n);
 		MUST_EQ(writes ? gamp_rwmutex_unlock(&o->rw)
@@ -275,18 +252,18 @@ static void cond_part(struct victim *v)
 {
 	struct object *o = v->o;
 	bool puts = v->no % 2 == 0;
-	int n = 1 + (int)rnd(&v->rng, 4), r;
+	int n = 1 + (int)rnd_of(&v->rng, 4), r;
 
 	for (int i = 0; i < 4; i++) {
 		MUST_EQ(gamp_mutex_lock(&o->m), 0);
 		if (puts) {
 			o->items++;
-			if (rnd(&v->rng, 2)) {
+			if (rnd_of(&v->rng, 2)) {
 				MUST_EQ(gamp_cond_signal(&o->c), 0);
 				MUST_EQ(gamp_mutex_unlock(&o->m), 0);
 			} else {
 				MUST_EQ(gamp_mutex_unlock(&o->m), 0);
-				MUST_EQ(rnd(&v->rng, 4)
+				MUST_EQ(rnd_of(&v->rng, 4)
 					    ? gamp_cond_signal(&o->c)
 					    : gamp_cond_broadcast(&o->c),
 				    0);
@@ -315,9 +292,9 @@ static void sem_part(struct victim *v)
 {
 	struct object *o = v->o;
 
-	for (uint32_t i = rnd(&v->rng, 6); i > 0; i--) {
-		int64_t n = rnd(&v->rng, 4);
-		int r = rnd(&v->rng, 3) ? gamp_sem_acquire_n(
+	for (uint32_t i = rnd_of(&v->rng, 6); i > 0; i--) {
+		int64_t n = rnd_of(&v->rng, 4);
+		int r = rnd_of(&v->rng, 3) ? gamp_sem_acquire_n(
 					      &o->s, n, some_deadline(&v->rng))
 					: gamp_sem_acquire_n(&o->s, n = 1, 0);
 
@@ -325,7 +302,7 @@ static void sem_part(struct victim *v)
 		if (r < 0)
 			continue;
 		MUST(atomic_fetch_add(&o->inside, (int)n) + n <= 3, n);
-		if (rnd(&v->rng, 4) == 0)
+		if (rnd_of(&v->rng, 4) == 0)
 			dawdle(&v->rng);
 		(void)atomic_fetch_sub(&o->inside, (int)n);
 		MUST_EQ(gamp_sem_release_n(&o->s, n), 0);
@@ -376,7 +353,7 @@ static void group_part(struct victim *v)
 	int r;
 
 	if (v->no % 2 == 0 || !v->firm) {
-		if (rnd(&v->rng, 2))
+		if (rnd_of(&v->rng, 2))
 			dawdle(&v->rng);
 		r = gamp_waitgroup_wait_until(&o->wg, some_deadline(&v->rng));
 		MUST(r == 0 || gave_up(r), r);
@@ -390,7 +367,7 @@ static void group_part(struct victim *v)
 
 static void start_members(struct lane *ln, struct object *o)
 {
-	atomic_store(&o->lasts, (int)rnd(&ln->rng, 2));
+	atomic_store(&o->lasts, (int)rnd_of(&ln->rng, 2));
 	for (int i = 0; i < 3; i++)
 		MUST(gamp_waitgroup_go(&o->wg, member, o) > 0, i);
 }
@@ -458,7 +435,7 @@ static void launch(struct lane *ln, struct object *o, int i, bool is_thread)
 		.rng = ln->rng + (uint64_t)i + 1,
 		.is_thread = is_thread,
 		.firm = is_thread || i == 1 };
-	(void)rnd(&ln->rng, 2);
+	(void)rnd_of(&ln->rng, 2);
 	if (!is_thread) {
 		v->id = gamp_waitgroup_go(&ln->victims, run_victim, v);
 		MUST(v->id > 0, v->id);
@@ -470,24 +447,24 @@ static void launch(struct lane *ln, struct object *o, int i, bool is_thread)
 
 static void one_round(struct lane *ln)
 {
-	int n = 2 + (int)rnd(&ln->rng, VICTIMS - 1);
+	int n = 2 + (int)rnd_of(&ln->rng, VICTIMS - 1);
 	struct object *o = calloc(1, sizeof(*o));
 
 	MUST(o != NULL, 0);
 	atomic_store(&o->refs, n);
 	MUST_EQ(gamp_sem_init(&o->s, 3), 0);
-	MUST_EQ(gamp_barrier_init(&o->b, 1 + (int)rnd(&ln->rng, 3)), 0);
+	MUST_EQ(gamp_barrier_init(&o->b, 1 + (int)rnd_of(&ln->rng, 3)), 0);
 	if (parts[current].start)
 		parts[current].start(ln, o);
 	ln->step = "launch";
 	for (int i = 0; i < n; i++) {
-		launch(
-		    ln, o, i, threads_too && i > 1 && rnd(&ln->rng, 24) == 0);
-		if (rnd(&ln->rng, 3) == 0)
+		launch(ln, o, i,
+		    threads_too && i > 1 && rnd_of(&ln->rng, 24) == 0);
+		if (rnd_of(&ln->rng, 3) == 0)
 			dawdle(&ln->rng);
 	}
-	for (uint32_t k = rnd(&ln->rng, 3); k > 0; k--) {
-		struct victim *v = &ln->v[rnd(&ln->rng, (uint32_t)n)];
+	for (uint32_t k = rnd_of(&ln->rng, 3); k > 0; k--) {
+		struct victim *v = &ln->v[rnd_of(&ln->rng, (uint32_t)n)];
 
 		dawdle(&ln->rng);
 		if (!v->firm)
@@ -546,9 +523,7 @@ int main(int argc, char **argv)
 {
 	const char *scale = getenv("STRESS_SCALE");
 
-	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
-			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	seed |= 1;
+	take_seed(argc, argv);
 	rounds = (scale ? atoll(scale) : 4) * 1000;
 	(void)printf(
 	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);

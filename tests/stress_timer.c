@@ -32,6 +32,8 @@
 
 #include <gamp/gamp.h>
 
+#include "tests/stress.h"
+
 #define LANES 6
 #define HANG  20 /* seconds without any progress */
 #define HOUR  (3600 * GAMP_SECOND)
@@ -47,26 +49,9 @@ struct lane {
 };
 
 static struct lane lanes[LANES];
-static uint64_t seed;
 static int64_t rounds;
 static atomic_llong races, progress;
 static atomic_int lanes_left, extra;
-static const char *part;
-
-static void die(int line, const char *what, int64_t x)
-{
-	(void)fprintf(stderr,
-	    "stress_timer: line %d: %s: %" PRId64 " (part %s, seed 0x%" PRIx64
-	    ")\n",
-	    line, what, x, part, seed);
-	abort();
-}
-
-#define MUST(cond, x)                                       \
-	do {                                                \
-		if (!(cond))                                \
-			die(__LINE__, #cond, (int64_t)(x)); \
-	} while (0)
 
 /* Seconds pass and nothing moves: say where everybody is. */
 static void on_alarm(int sig)
@@ -89,14 +74,6 @@ static void on_alarm(int sig)
 	}
 	last = now;
 	(void)alarm(HANG);
-}
-
-static uint32_t rnd_of(uint64_t *rng, uint32_t below)
-{
-	*rng ^= *rng << 13;
-	*rng ^= *rng >> 7;
-	*rng ^= *rng << 17;
-	return (uint32_t)(*rng >> 32) % below;
 }
 
 static uint32_t rnd(struct lane *ln, uint32_t below)
@@ -586,9 +563,8 @@ int main(int argc, char **argv)
 	int64_t began;
 	uint64_t rng;
 
-	seed = argc > 1 ? (uint64_t)strtoull(argv[1], NULL, 0)
-			: (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
-	rng = seed |= 1;
+	take_seed(argc, argv);
+	rng = seed;
 	rounds = (scale ? atoll(scale) : 4) * 1000;
 	(void)printf(
 	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);
