@@ -105,7 +105,6 @@ void sched_put_global(struct task_list *batch)
 	rt_unlock(&sched.lock);
 }
 
-/* One to run, and a fair share of the rest for pp's rings. */
 /* The woken come first, but for every FRESH_TICK-th, as in a P's rings: more
  * woken than the Ps get done must not keep the others out for ever. */
 static struct task *global_pop_locked(void)
@@ -116,6 +115,7 @@ static struct task *global_pop_locked(void)
 	return task ? task : task_pop(&sched.global[!first]);
 }
 
+/* One to run, and a fair share of the rest for pp's rings. */
 struct task *sched_get_global_locked(struct p *pp, uint32_t max)
 {
 	uint32_t all = nglobal_locked(), n = all / sched.nprocs + 1;
