@@ -82,7 +82,7 @@ static inline void cpu_relax(void) {}
 /* arch/ctx.h: a goroutine is a function of the model. */
 #define RT_BASE_CTX_H
 struct ctx {
-	int unused;
+	void *sp;
 };
 static void ctx_switch(struct ctx *from, struct ctx *to);
 
