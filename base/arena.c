@@ -56,6 +56,18 @@ static struct {
 	uint32_t preparing; /* slots that are in nobody's hand */
 } arena = { .lock = RT_LOCK_INIT(RANK_ARENA) };
 
+const struct arena_map arena_map = {
+	.classes = arena.cls,
+	.count = ARENA_CLASSES,
+	.size = sizeof(struct class),
+	.base = offsetof(struct class, base),
+	.slot = offsetof(struct class, size),
+	.used = offsetof(struct class, used),
+	.ctl = &arena.ctl,
+	.colours = COLOURS,
+	.line = RT_LINE,
+};
+
 static char *class_base(const struct class *c)
 {
 	return (char *)rt_load_acquire(&c->base);
@@ -153,6 +165,11 @@ int arena_class(size_t size)
 		if (size <= arena.cls[i].size)
 			return i;
 	return -EINVAL;
+}
+
+size_t arena_class_size(int cls)
+{
+	return arena.cls[cls].size;
 }
 
 static bool guard(char *slot)
@@ -261,7 +278,8 @@ int arena_get(int cls, uint32_t *refs, int max)
  * One step's slots; the work is done without the lock.  The last eighth of all
  * is left to those who ask for them, perhaps of another class.
  */
-static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
+static uint32_t prepare_some(
+    struct class *c, uint32_t cls, uint32_t want, bool touch)
 {
 	uint32_t refs[PREPARE_STEP], n = 0, bare = 0;
 	int64_t i = 0;
@@ -275,7 +293,8 @@ static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
 	rt_unlock(&arena.lock);
 	for (uint32_t k = 0; k < n; k++) {
 		bare += !guard(class_base(c) + INDEX(refs[k]) * c->size);
-		memset(arena_ctl(refs[k]), 0, 1); /* the page fault */
+		if (touch)
+			memset(arena_ctl(refs[k]), 0, 1); /* the page fault */
 	}
 	if (n > 0)
 		arena_put(refs, (int)n);
@@ -286,13 +305,13 @@ static uint32_t prepare_some(struct class *c, uint32_t cls, uint32_t want)
 	return n;
 }
 
-uint32_t arena_prepare(int cls, uint32_t want)
+uint32_t arena_prepare(int cls, uint32_t want, bool touch)
 {
 	struct class *c = &arena.cls[cls];
 	uint32_t done = 0, n = 1;
 
 	while (class_base(c) && done < want && n > 0) {
-		n = prepare_some(c, (uint32_t)cls, want);
+		n = prepare_some(c, (uint32_t)cls, want, touch);
 		done += n;
 	}
 	return done;
@@ -357,6 +376,14 @@ void *arena_stack(uint32_t ref, void **lo)
 	*lo = (char *)rt_load_relaxed(&c->base) + INDEX(ref) * c->size +
 	    arena.page;
 	return arena_ctl(ref);
+}
+
+bool arena_inside(uint32_t ref, uintptr_t at)
+{
+	const struct class *c = &arena.cls[CLASS(ref)];
+	uintptr_t base = rt_load_relaxed(&c->base);
+
+	return at >= base && at - base < c->size * c->cap;
 }
 
 uint32_t arena_used(int cls)
@@ -445,6 +472,8 @@ void arena_stats(struct arena_stats *out)
 	out->slots = arena.slots;
 	out->unguarded = arena.unguarded;
 	for (int i = 0; i < ARENA_CLASSES; i++) {
+		out->bytes += (uint64_t)rt_load_relaxed(&arena.cls[i].used) *
+		    arena.cls[i].size;
 		out->free += arena.cls[i].n;
 		out->released += arena.cls[i].cold;
 	}

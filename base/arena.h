@@ -65,6 +65,7 @@ struct arena_stats {
 	bool guard_madvise;
 	uint64_t slots;	    /* ever used */
 	uint64_t unguarded; /* of these, without a guard */
+	uint64_t bytes;	    /* of these, addresses */
 	uint64_t free;
 	uint64_t released; /* of these, without memory */
 };
@@ -75,6 +76,9 @@ void arena_fini(void);
 
 /* The class for a stack of `size` bytes, or -EINVAL. */
 int arena_class(size_t size);
+
+/* Bytes that a stack of this class has. */
+size_t arena_class_size(int cls);
 
 /*
  * Takes up to max slots of a class, warm ones if there are any; a new or
@@ -88,8 +92,10 @@ void arena_put(const uint32_t *refs, int n);
  * Gives new slots their guard and their first page, and frees them, until
  * `want` are warm: so that a burst of starts finds them, and need not take
  * one page fault after the other.  At most want at a time; returns how many.
+ * Without `touch` the first page is left to who takes the slot: where memory
+ * has several nodes, a page comes from the node of who touches it first.
  */
-uint32_t arena_prepare(int cls, uint32_t want);
+uint32_t arena_prepare(int cls, uint32_t want, bool touch);
 
 /* Slots of a class that are not free. */
 uint32_t arena_in_use(int cls);
@@ -109,6 +115,9 @@ void *arena_ctl(uint32_t ref);
 /* The usable stack below the control block: [*lo, result). */
 void *arena_stack(uint32_t ref, void **lo);
 
+/* Is it an address of the slots of ref's class? */
+bool arena_inside(uint32_t ref, uintptr_t at);
+
 /* Slots ever used of a class: indices below it satisfy arena_has. */
 uint32_t arena_used(int cls);
 
@@ -123,5 +132,16 @@ void arena_mark(void);
 bool arena_trim(uint32_t max, uint64_t (*read_seq)(void *ctl));
 
 void arena_stats(struct arena_stats *out);
+
+/* Where a debugger finds control blocks: tools/gamp-gdb.py does what arena_ctl
+ * does. */
+struct arena_map {
+	const void *classes; /* count of them, size bytes each */
+	uint64_t count, size;
+	uint64_t base, slot, used; /* offsets in one */
+	const void *ctl;	   /* where the rounded ctl_size is */
+	uint64_t colours, line;
+};
+extern const struct arena_map arena_map;
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * atomic.h - the only door to shared memory.
  *
- * A word that two threads may touch is declared rt_a32, rt_a64 or rt_aptr.
+ * A word that two threads may touch is declared rt_a8, rt_a32, rt_a64
+ * or rt_aptr.
  * The value sits in a struct, so a plain read or write does not compile:
  * whoever touches it must name a memory order.  Read-modify-write operations
  * come as acq_rel (publishing, claiming) and as seqcst (one half of a
@@ -26,6 +27,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+typedef struct {
+	_Atomic uint8_t v;
+} rt_a8;
 typedef struct {
 	_Atomic uint32_t v;
 } rt_a32;

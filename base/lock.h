@@ -96,21 +96,33 @@ static inline bool word_unlock(rt_a32 *word, uint32_t held)
 	return rt_cas_acqrel(word, &held, 0);
 }
 
-static inline void rt_lock(struct rt_lock *l)
+/* Without its rank: a second lock of a rank that is held, where that can be
+ * argued. */
+static inline void rt_lock_beside(struct rt_lock *l)
 {
 	uint32_t w = 0;
 
-	rt_rank_push(l->rank);
-	hard_point();
 	if (rt_unlikely(!rt_cas_acqrel(&l->word, &w, 1)))
 		rt_lock_slow(l);
+}
+
+static inline void rt_unlock_beside(struct rt_lock *l)
+{
+	if (rt_unlikely(!word_unlock(&l->word, 1)))
+		rt_unlock_slow(l);
+}
+
+static inline void rt_lock(struct rt_lock *l)
+{
+	rt_rank_push(l->rank);
+	hard_point();
+	rt_lock_beside(l);
 }
 
 static inline void rt_unlock(struct rt_lock *l)
 {
 	rt_rank_pop(l->rank);
-	if (rt_unlikely(!word_unlock(&l->word, 1)))
-		rt_unlock_slow(l);
+	rt_unlock_beside(l);
 }
 
 #endif

@@ -52,6 +52,7 @@ struct san {
 void __sanitizer_start_switch_fiber(void **, const void *, size_t);
 void __sanitizer_finish_switch_fiber(void *, const void **, size_t *);
 void __asan_unpoison_memory_region(const volatile void *, size_t);
+void __asan_handle_no_return(void);
 
 static inline void san_asan_leave(struct san *from, struct san *to, int dying)
 {
@@ -62,10 +63,16 @@ static inline void san_asan_arrive(struct san *me)
 {
 	__sanitizer_finish_switch_fiber(me->fake, NULL, NULL);
 }
+/* Nobody is on it any more, and not all frames were returned from.  What maps
+ * these addresses next would be taken for their redzones. */
 static inline void san_stack_reset(struct san *s)
 {
 	__asan_unpoison_memory_region(s->bottom, s->size);
-	s->fake = NULL;
+}
+/* Frames are about to be left without returning from them. */
+static inline void san_no_return(void)
+{
+	__asan_handle_no_return();
 }
 #else
 static inline void san_asan_leave(struct san *from, struct san *to, int dying)
@@ -82,6 +89,9 @@ static inline void san_stack_reset(struct san *s)
 {
 	(void)s;
 }
+static inline void san_no_return(void)
+{
+}
 #endif
 
 /* Of functions that a goroutine enters and does not leave. */
@@ -89,6 +99,14 @@ static inline void san_stack_reset(struct san *s)
 #define SAN_NO_CALLS __attribute__((no_sanitize("thread")))
 #else
 #define SAN_NO_CALLS
+#endif
+
+/* TSan keeps a signal back until the thread calls libc, a function that it
+ * wraps.  A thread in a bare system call looks every so many ns (0: never). */
+#ifdef RT_TSAN
+#define SAN_SIGNALS 5000000
+#else
+#define SAN_SIGNALS 0
 #endif
 
 #ifdef RT_TSAN

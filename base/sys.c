@@ -75,3 +75,70 @@ APART void sys_close(int fd)
 {
 	(void)close(fd);
 }
+
+APART int sys_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+APART int64_t sys_read(int fd, void *buf, size_t n)
+{
+	ssize_t r;
+
+	do {
+		r = read(fd, buf, n);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : r;
+}
+
+int64_t sys_read_file(const char *path, char *buf, size_t size)
+{
+	int fd = sys_open(path);
+	size_t have = 0;
+	int64_t r = fd;
+
+	while (r >= 0 && have < size - 1) {
+		r = sys_read(fd, buf + have, size - 1 - have);
+		if (r <= 0)
+			break;
+		have += (size_t)r;
+	}
+	buf[have] = '\0';
+	if (fd >= 0)
+		sys_close(fd);
+	return r < 0 ? r : (int64_t)have;
+}
+
+APART int sys_write_all(int fd, const void *buf, size_t n)
+{
+	const char *p = buf;
+
+	while (n > 0) {
+		ssize_t k = write(fd, p, n);
+
+		if (k >= 0) {
+			p += k;
+			n -= (size_t)k;
+		} else if (errno == EAGAIN) {
+			struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+			(void)poll(&pfd, 1, -1);
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+APART int sys_create(const char *path)
+{
+	int fd;
+
+	do {
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+		    0644);
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}

@@ -25,5 +25,16 @@ int sys_nonblock(int fd);
 /* Would a read (a write) return at once?  Errors count as ready. */
 bool sys_ready(int fd, bool out);
 void sys_close(int fd);
+/* A file to write to, empty; or -errno. */
+int sys_create(const char *path);
+/* All of it; waits where the descriptor does not block. */
+int sys_write_all(int fd, const void *buf, size_t n);
+
+/* For reading; closed on exec. */
+int sys_open(const char *path);
+/* Bytes, 0 at the end. */
+int64_t sys_read(int fd, void *buf, size_t n);
+/* A small file as a string, as much as fits.  Its length. */
+int64_t sys_read_file(const char *path, char *buf, size_t size);
 
 #endif

@@ -16,15 +16,20 @@ size_t vm_page(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int map(size_t size, int prot, void **out)
+static int map_as(size_t size, int prot, int kind, void **out)
 {
 	void *p = mmap(NULL, size, prot,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	    kind | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
 	*out = p;
 	return 0;
+}
+
+static int map(size_t size, int prot, void **out)
+{
+	return map_as(size, prot, MAP_PRIVATE, out);
 }
 
 int vm_reserve(size_t size, void **out)
@@ -46,6 +51,11 @@ int vm_commit(void *p, size_t size)
 int vm_alloc(size_t size, void **out)
 {
 	return map(size, PROT_READ | PROT_WRITE, out);
+}
+
+int vm_share(size_t size, void **out)
+{
+	return map_as(size, PROT_READ | PROT_WRITE, MAP_SHARED, out);
 }
 
 void vm_discard(void *p, size_t size)

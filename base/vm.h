@@ -18,6 +18,9 @@ int vm_commit(void *p, size_t size);
 /* Zeroed memory that costs nothing until it is touched. */
 int vm_alloc(size_t size, void **out);
 
+/* The same, which a child process shares. */
+int vm_share(size_t size, void **out);
+
 /* Gives the memory back, keeps the addresses: it reads as zero again. */
 void vm_discard(void *p, size_t size);
 

@@ -27,6 +27,13 @@ static void echo(void *arg)
 		bench_send(back, bench_recv(there) + 1);
 }
 
+/* On a thread of its own. */
+static void echo_locked(void *arg)
+{
+	(void)bench_must("gamp_lock_thread", gamp_lock_thread());
+	echo(arg);
+}
+
 static void round_trip(struct bench *b)
 {
 	uint64_t v = 0;
@@ -35,7 +42,7 @@ static void round_trip(struct bench *b)
 	back = bench_chan(0);
 	each = b->n;
 	bench_start(b);
-	bench_go(&running, echo, NULL);
+	bench_go(&running, b->arg ? echo_locked : echo, NULL);
 	for (uint64_t i = 0; i < b->n; i++) {
 		bench_send(there, v);
 		v = bench_recv(back);
@@ -99,6 +106,9 @@ static void rows(void *arg)
 
 	(void)snprintf(name, sizeof(name), "ChanRound/cap=0/procs=%d", procs);
 	bench_run(name, round_trip, 0);
+	(void)snprintf(
+	    name, sizeof(name), "ChanRoundLocked/procs=%d", procs);
+	bench_run(name, round_trip, 1);
 	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
 		(void)snprintf(name, sizeof(name), "ChanStream/%s/procs=%d",
 		    streams[i].name, procs);

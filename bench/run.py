@@ -27,10 +27,10 @@ GO = ["go"]
 BOTH = ["go", "tokio"]
 PROGRAMS = {
     "yield": GO, "spawn": GO, "sleep": BOTH, "parked": GO,
-    "ready_latency": GO,
+    "ready_latency": GO, "stall": GO, "world": GO,
     "chan": BOTH, "select": BOTH, "sync": BOTH, "skynet": BOTH, "ring": BOTH,
     "fib": BOTH, "after": BOTH,
-    "timers": [], "baton": [], "idle_conns": [],
+    "timers": [], "baton": [], "idle_conns": [], "child": [], "rcu": [],
 }
 
 # Row (a regular expression), unit, limit.  The files say where it is from.
@@ -46,6 +46,14 @@ BARS = [
     (r"Parked", "MiB-left", 20),
     (r"ReadyLatency/.*", "p99-ns", 5e6),
     (r"ReadyLatency/.*", "sleep-p99-ns", 5e6),
+    (r"Stall/readers=64/hogs=4/.*", "p50-ns", 0.2e6),
+    (r"Stall/readers=64/hogs=4/.*", "p99-ns", 5e6),
+    (r"Stall/.*/hogs=1000/.*", "p50-ns", 20e6),
+    (r"Stall/.*/hogs=1000/.*", "spread", 2),
+    (r"Stall/.*/calls=1000/.*", "p50-ns", 0.1e6),
+    (r"StallChain/.*", "max-ns", 20e6),
+    (r"StallWake/.*", "p50-ns", 15e3),
+    (r"World/parked=100000/.*", "stop-p99-ns", 1e6),
     (r"IdleConns/wait", "B/conn", 5 * 1024),
     (r"IdleConns/wait", "B/conn-used", 5 * 1024),
     (r"IdleConns/when", "B/conn", 600),

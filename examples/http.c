@@ -2,11 +2,13 @@
 /*
  * http.c - an HTTP/1.1 server that says hello.
  *
- *	http [-a address] [-p procs] [-t seconds]
+ *	http [-a address] [-p procs] [-t seconds] [-x reads,loops]
  *
  *	-a	where to listen (127.0.0.1:8080); port 0 takes a free one
  *	-p	how many goroutines run at once (one for each processor)
  *	-t	how long to keep a connection without requests (60)
+ *	-x	beside so many goroutines that block in read(2), and so many
+ *		that compute for ever: to see that they stall nobody
  *
  * Says "listening on ADDRESS".  SIGTERM and SIGINT end it: what was begun is
  * answered, within five seconds.  Status 0, 1 for an error, 2 for usage.
@@ -30,11 +32,15 @@
 
 #define STOP_TIME (5 * GAMP_SECOND)
 
+static volatile unsigned long computed;
+static int silent[2]; /* a pipe that nobody writes */
+
 struct server {
 	const char *addr;
 	int64_t idle;
 	sigset_t signals; /* blocked: read from a descriptor */
 	int status;
+	int reads, loops; /* of -x */
 };
 
 static int complain(const char *what, int64_t err)
@@ -52,6 +58,33 @@ static int complain_address(const char *addr, int64_t err)
 	    err == -EINVAL ? "malformed address, want host:port"
 			   : "no such host");
 	return 1;
+}
+
+static void block(void *arg)
+{
+	char c;
+
+	(void)arg;
+	while (read(silent[0], &c, 1) < 0 && errno == EINTR)
+		;
+}
+
+static void compute(void *arg)
+{
+	(void)arg;
+	for (;;)
+		computed = computed + 1;
+}
+
+static int disturb(const struct server *s)
+{
+	int64_t err = pipe(silent) < 0 ? -errno : 0;
+
+	for (int i = 0; err >= 0 && i < s->reads; i++)
+		err = gamp_go(block, NULL);
+	for (int i = 0; err >= 0 && i < s->loops; i++)
+		err = gamp_go(compute, NULL);
+	return err < 0 ? (int)err : 0;
 }
 
 /* Returns the signal's descriptor, or a negative errno. */
@@ -104,6 +137,11 @@ static void serve(void *arg)
 		complain("set-up", err);
 		return;
 	}
+	err = disturb(s);
+	if (err < 0) {
+		complain("disturbing", err);
+		return;
+	}
 	listener = gamp_listen("tcp", s->addr);
 	err = listener < 0 ? listener : announce(listener);
 	if (err >= 0)
@@ -120,7 +158,9 @@ static void serve(void *arg)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: http [-a address] [-p procs] [-t seconds]\n", stderr);
+	fputs("usage: http [-a address] [-p procs] [-t seconds]"
+	      " [-x reads,loops]\n",
+	    stderr);
 	exit(2);
 }
 
@@ -154,7 +194,7 @@ int main(int argc, char **argv)
 	};
 	int c, err;
 
-	while ((c = getopt(argc, argv, "a:p:t:")) != -1)
+	while ((c = getopt(argc, argv, "a:p:t:x:")) != -1)
 		switch (c) {
 		case 'a':
 			s.addr = optarg;
@@ -164,6 +204,13 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			s.idle = number(optarg, 86400) * GAMP_SECOND;
+			break;
+		case 'x':
+			if (sscanf(optarg, "%d,%d", &s.reads, &s.loops) != 2)
+				usage();
+			/* These never end, and must not hold up the end. */
+			opt.stop_timeout = GAMP_MILLISECOND;
+			opt.quiet = true;
 			break;
 		default:
 			usage();
@@ -178,5 +225,7 @@ int main(int argc, char **argv)
 	sigaddset(&s.signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &s.signals, NULL);
 	err = gamp_run(serve, &s, &opt);
+	if (err == -ETIMEDOUT && opt.quiet)
+		return s.status;
 	return err < 0 ? complain("runtime", err) : s.status;
 }

@@ -38,6 +38,12 @@ struct backend {
 
 	/* Make a blocked poll return soon; calls in a row count as one. */
 	void (*wake)(void);
+
+	/* The same for who does not block in `poll`, but in some call of the
+	 * system on this descriptor: readable while a poll has something to
+	 * find, or since a wake, until `consume`. */
+	int (*pollable)(void);
+	void (*consume)(void);
 };
 
 extern const struct backend backend_epoll;

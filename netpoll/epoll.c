@@ -11,6 +11,12 @@
  *
  * A poll that does not block leaves the eventfd alone (it is level-triggered),
  * so the wake is not stolen from the one it was meant for.
+ *
+ * A guest (sched/guest.h) never blocks here: its host waits for the instance
+ * itself, which is readable while events or the eventfd are, and the guest
+ * consumes the wake when it has nothing to do.  One that is yet to be written
+ * stays: were `woken` 0 by then, nobody would read it, and a host that has
+ * nothing to do would not sleep.
  */
 
 #include <errno.h>
@@ -48,7 +54,7 @@ static struct {
 static int add(int op, int sysfd, int64_t cookie, uint32_t events)
 {
 	struct epoll_event ev = { .events = events,
-		.data.u64 = (uint64_t)cookie };
+		.data = { .u64 = (uint64_t)cookie } };
 
 	return epoll_ctl(ep.fd, op, sysfd, &ev) < 0 ? -errno : 0;
 }
@@ -105,13 +111,27 @@ static void ep_wake(void)
 			;
 }
 
+static int ep_pollable(void)
+{
+	return ep.fd;
+}
+
 static void consume_wake(void)
 {
 	uint64_t n;
+	ssize_t r;
 
-	while (read(ep.wakefd, &n, sizeof(n)) < 0 && errno == EINTR)
-		;
-	(void)rt_swap_seqcst(&ep.woken, 0);
+	do
+		r = read(ep.wakefd, &n, sizeof(n));
+	while (r < 0 && errno == EINTR);
+	if (r > 0)
+		(void)rt_swap_seqcst(&ep.woken, 0);
+}
+
+static void ep_consume(void)
+{
+	if (rt_load_seqcst(&ep.woken))
+		consume_wake();
 }
 
 static int wait_ms(struct epoll_event *evs, int64_t delay)
@@ -183,4 +203,6 @@ const struct backend backend_epoll = {
 	.close = ep_close,
 	.poll = ep_poll,
 	.wake = ep_wake,
+	.pollable = ep_pollable,
+	.consume = ep_consume,
 };

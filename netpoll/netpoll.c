@@ -5,6 +5,7 @@
 #include "netpoll/pd.h"
 #include "sched/poller.h"
 #include "sched/sched.h"
+#include "sched/trace.h"
 
 #define RETRY NS_PER_MS /* for starts that wait for a free goroutine */
 
@@ -39,6 +40,10 @@ static int poll_events(struct p *pp, int64_t delay, struct task_list *ready)
 	    (delay < 0 || delay > RETRY))
 		delay = RETRY;
 	n = backend->poll(pp, delay, ready);
+	stat_of(pp, polls, 1);
+	if (n > 0)
+		stat_of(pp, events, (uint64_t)n);
+	trace_event(pp, TRACE_POLL, n > 0 ? (uint32_t)n : 0, 0, 0);
 	pd_retry_starts(pp, ready);
 	return n;
 }
@@ -46,6 +51,16 @@ static int poll_events(struct p *pp, int64_t delay, struct task_list *ready)
 static void wake(void)
 {
 	backend->wake();
+}
+
+static int fd(void)
+{
+	return backend->pollable();
+}
+
+static void consume(void)
+{
+	backend->consume();
 }
 
 static void forked(void)
@@ -59,8 +74,11 @@ static const struct poller netpoll = {
 	.poll = poll_events,
 	.begin = pd_begin_start,
 	.wake = wake,
+	.fd = fd,
+	.consume = consume,
 	.forked = forked,
 	.stop = pd_stop_all,
+	.waits = pd_waits,
 };
 
 const struct poller *const sched_poller = &netpoll;

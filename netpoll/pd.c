@@ -120,6 +120,8 @@ void pd_release_sysfd(struct pd *pd)
 		backend->close(pd->sysfd);
 	if (pd->kind & PD_UNLINK)
 		remove_path(pd->sysfd);
+	if (pd->kind & PD_SIGNALS)
+		pd_signals_gone(pd_handle(pd));
 	sys_close(pd->sysfd);
 	pd->sysfd = -1;
 }
@@ -143,14 +145,21 @@ static void destroy(struct pd *pd)
 static void post(struct pd *pd, int mode)
 {
 	struct sudog *s;
+	bool outside;
 
 	rt_lock(&pd->lock);
 	s = waitq_win(&pd->turns[mode], false);
 	if (!s)
 		pd->posts[mode]++;
 	rt_unlock(&pd->lock);
-	if (s)
-		wait_wake(s->wait);
+	if (!s)
+		return;
+	outside = m_is_outside();
+	if (outside)
+		(void)m_enter();
+	wait_wake(s->wait);
+	if (outside)
+		m_exit();
 }
 
 /* Closing: all that wait leave; who comes to wait sees PD_CLOSING. */
@@ -243,7 +252,7 @@ static int wait_turn(struct pd *pd, int mode, gamp_fd fd)
 	struct m *mp = m_enter();
 	int r = 0;
 
-	if (!mp || !mp->curg)
+	if (!mp || !m_curg(mp))
 		return -EPERM;
 	rt_lock(&pd->lock);
 	if (pd->posts[mode] > 0)
@@ -263,7 +272,7 @@ int pd_lock(gamp_fd fd, int mode, struct pd **out)
 {
 	struct pd *pd = pd_at(fd);
 	struct m *mp = m_self();
-	bool goroutine = mp && mp->curg, waited = false;
+	bool goroutine = mp && m_curg(mp), waited = false;
 	int r;
 
 	if (!pd)

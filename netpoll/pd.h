@@ -64,6 +64,7 @@ enum {
 	PD_DRAINS = 2, /* the short-read rule holds */
 	PD_UNLINK = 4, /* a unix listener: remove its path on close */
 	PD_SHARED = 8, /* the program knows the number: it may be dup'ed */
+	PD_SIGNALS = 16, /* tell runtime/signal.c before it is closed */
 };
 
 struct pd {
@@ -85,6 +86,7 @@ struct pd {
 	struct task start;   /* (r) armed, queued, or waiting for memory */
 	gamp_fn *fn;	     /* (r) what it runs */
 	void *arg;	     /* (r) */
+	void *site;	     /* (r) */
 
 	struct waitq turns[2];	  /* (l) who waits for dir's lock */
 	uint32_t posts[2];	  /* (l) */
@@ -93,6 +95,9 @@ struct pd {
 	rt_a64 poke[2];	  /* (r), (w): the wait of the select there */
 	struct canceller wait[2]; /* (o) */
 };
+
+/* The last user of fd is out, or the runtime stops: runtime/signal.c. */
+extern void (*const pd_signals_gone)(gamp_fd fd);
 
 /* The slab; with the poller.  0 or -errno. */
 int pd_init(void);
@@ -144,8 +149,9 @@ int pd_set_deadline(gamp_fd fd, bool read, bool write, int64_t t);
  * connections never do, and save an event each.  0 or -errno. */
 int pd_poll_out(struct pd *pd);
 
-/* Starts fn(arg) when readable; see gamp_go_when_readable. */
-int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg);
+/* Starts fn(arg) when readable; see gamp_go_when_readable.  site: the place
+ * in the program that asks. */
+int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg, void *site);
 
 /* The poller: events for a cookie.  Runnable goroutines go to l; pp is the
  * caller's P or null. */
@@ -158,6 +164,9 @@ struct g *pd_begin_start(struct task *task, struct p *pp);
 
 /* Starts that had no memory before. */
 void pd_retry_starts(struct p *pp, struct task_list *l);
+
+/* Does anybody wait for a descriptor, or is one armed? */
+bool pd_waits(void);
 
 /* The runtime is stopping: begin all armed starts, cancelled. */
 void pd_stop_all(void);

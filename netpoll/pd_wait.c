@@ -59,6 +59,7 @@ struct g *pd_begin_start(struct task *task, struct p *pp)
 		starve(task);
 		return NULL;
 	}
+	gp->site = pd->site;
 	pd->drained = false;
 	g_born(gp);
 	san_acquire(pd);
@@ -71,7 +72,7 @@ void pd_wait_init(struct pd *pd)
 {
 	pd->wait[MODE_READ].fn = cancel_read;
 	pd->wait[MODE_WRITE].fn = cancel_write;
-	pd->start.is_start = true;
+	pd->start.special = TASK_START;
 }
 
 int pd_check(struct pd *pd, int mode)
@@ -139,7 +140,7 @@ static int wait_loop(struct g *gp, struct pd *pd, int mode)
 int pd_wait(struct pd *pd, int mode, int64_t retry)
 {
 	struct m *mp = m_enter();
-	struct g *gp = mp ? mp->curg : NULL;
+	struct g *gp = mp ? m_curg(mp) : NULL;
 	int r = -EPERM;
 
 	if (gp && retry == NEVER) {
@@ -238,10 +239,12 @@ static int start_now(struct pd *pd)
 	int err = 0;
 	struct g *gp =
 	    g_new(pp, sched.default_class, pd->fn, pd->arg, &err);
+	void *site = pd->site;
 
 	pd->drained = false;
 	pd_unlock(pd, MODE_READ);
 	if (gp) {
+		gp->site = site;
 		g_count(pp);
 		g_born(gp);
 		rt_start(gp);
@@ -275,7 +278,7 @@ int pd_lock_now(gamp_fd fd, int mode, struct pd **out)
 }
 
 /* The lock is held until the start. */
-int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
+int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg, void *site)
 {
 	struct pd *pd;
 	int r = pd_lock_now(fd, MODE_READ, &pd);
@@ -284,6 +287,7 @@ int pd_arm(gamp_fd fd, gamp_fn *fn, void *arg)
 		return r;
 	pd->fn = fn;
 	pd->arg = arg;
+	pd->site = site;
 	pd->start.home = m_home();
 	san_release(pd); /* before fn */
 	/* Not known to be drained: what is there gives no edge again. */
@@ -315,4 +319,18 @@ void pd_stop_all(void)
 			pd_start(pd, NULL, &l);
 	}
 	rt_queue_list(&l);
+}
+
+bool pd_waits(void)
+{
+	uint32_t n = rt_load_acquire(&pd_slab.used);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pd *pd = slab_at(&pd_slab, i);
+
+		for (int mode = MODE_READ; mode <= MODE_WRITE; mode++)
+			if (rt_load_acquire(&pd->dir[mode].sem) > DIR_READY)
+				return true;
+	}
+	return false;
 }

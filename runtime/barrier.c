@@ -36,7 +36,7 @@ static void let_go(struct barrier *b, struct won *won)
 
 	for (s = b->waiters.first; s; s = s->next)
 		s->arg = 1;
-	sync_win_all(&b->waiters, guard_is_solo(&b->guard), won);
+	waitq_win_all(&b->waiters, guard_is_solo(&b->guard), won);
 	b->arrived = 0;
 }
 
@@ -62,7 +62,7 @@ static int wait_until(struct gamp_barrier *pub, int64_t deadline)
 {
 	struct patience how = { deadline, false, WHY_BARRIER };
 	struct barrier *b = (struct barrier *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	struct won won = { 0 };
 	int r;
 
@@ -77,7 +77,7 @@ static int wait_until(struct gamp_barrier *pub, int64_t deadline)
 		guard_exit(&b->guard);
 	else
 		r = wait_for(b, &how);
-	sync_wake(&won);
+	won_wake(&won);
 	m_exit();
 	return r;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* chan.c - the calls of gamp/chan.h on one channel; see chan.h. */
 
-#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "runtime/chan.h"
-#include "sched/m.h"
+#include "sched/entry.h"
+#include "sched/guest.h"
 
 struct gamp_chan *gamp_chan_new(size_t elem_size, size_t capacity)
 {
@@ -16,7 +17,7 @@ struct gamp_chan *gamp_chan_new(size_t elem_size, size_t capacity)
 	    __builtin_mul_overflow(elem_size, capacity, &bytes) ||
 	    bytes > SIZE_MAX / 4)
 		return NULL;
-	ch = malloc(sizeof(*ch) + bytes);
+	ch = rt_alloc(sizeof(*ch) + bytes);
 	if (!ch)
 		return NULL;
 	memset(ch, 0, sizeof(*ch));
@@ -29,71 +30,53 @@ struct gamp_chan *gamp_chan_new(size_t elem_size, size_t capacity)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-ALWAYS_INLINE struct m *enter(void)
-{
-	struct m *mp = m_enter();
-
-	if (rt_unlikely(!mp))
-		solo_break();
-	return mp;
-}
-
 int gamp_chan_free(struct gamp_chan *ch)
 {
 	bool busy;
 
 	if (!ch)
 		return 0;
-	(void)enter();
+	(void)enter_shared();
 	guard_enter(&ch->guard);
 	busy = ch->recvq.first || ch->sendq.first;
 	guard_exit(&ch->guard);
 	m_exit();
 	if (busy)
 		return -EBUSY;
-	free(ch);
+	rt_release(ch);
 	return 0;
 }
 
-/* Everyone who waits is told.  Their records are off the queues, and linked by
- * next, which is ours until they are woken. */
-static struct sudog *win_all(struct waitq *q, bool solo, struct sudog *list)
+/* Everyone who waits is told; receivers get zeros. */
+static void win_everyone(struct gamp_chan *ch, struct won *won)
 {
-	struct sudog *s;
+	bool solo = guard_is_solo(&ch->guard);
 
-	while ((s = waitq_win(q, solo))) {
+	waitq_win_all(&ch->recvq, solo, won);
+	for (struct sudog *s = won->first; s; s = s->next)
+		if (s->elem && ch->size)
+			memset(s->elem, 0, ch->size);
+	waitq_win_all(&ch->sendq, solo, won);
+	for (struct sudog *s = won->first; s; s = s->next)
 		s->err = -EPIPE;
-		s->next = list;
-		list = s;
-	}
-	return list;
 }
 
 int gamp_chan_close(struct gamp_chan *ch)
 {
-	struct sudog *all = NULL, *s;
+	struct won won = { 0 };
 	int r = -EPIPE;
 
 	if (!ch)
 		return -EINVAL;
-	(void)enter();
+	(void)enter_shared();
 	guard_enter(&ch->guard);
 	if (!ch->closed) {
-		bool solo = guard_is_solo(&ch->guard);
-
 		ch->closed = true;
-		all = win_all(&ch->recvq, solo, NULL);
-		for (s = all; s; s = s->next)
-			if (s->elem && ch->size)
-				memset(s->elem, 0, ch->size);
-		all = win_all(&ch->sendq, solo, all);
+		win_everyone(ch, &won);
 		r = 0;
 	}
 	chan_exit(ch);
-	while ((s = all)) {
-		all = s->next;
-		wait_wake(s->wait);
-	}
+	won_wake(&won);
 	m_exit();
 	return r;
 }
@@ -138,7 +121,7 @@ static __attribute__((noinline)) int wait_in(struct m *mp,
 /* Nobody begins to wait after the deadline, and nobody waits on g0. */
 static int may_wait(struct m *mp, int64_t deadline)
 {
-	if (mp && !mp->curg)
+	if (mp ? !m_curg(mp) : guest_must_not_wait())
 		return -EDEADLK;
 	if (deadline != NEVER && deadline <= clock_now())
 		return -ETIMEDOUT;
@@ -168,13 +151,15 @@ ALWAYS_INLINE int send_until(
 {
 	struct wait *peer;
 	struct m *mp;
+	struct g *gp;
 	uint64_t n;
 	int r;
 
 	if (rt_unlikely(!ch || (!elem && ch->size > 0)))
 		return -EINVAL;
-	mp = enter();
-	if (mp && mp->curg && rt_unlikely(g_cancelled(mp->curg))) {
+	mp = enter_shared();
+	gp = mp ? m_curg(mp) : NULL;
+	if (gp && rt_unlikely(g_cancelled(gp))) {
 		m_exit();
 		return -ECANCELED;
 	}
@@ -183,7 +168,7 @@ ALWAYS_INLINE int send_until(
 	r = chan_send_now(ch, elem, guard_is_solo(&ch->guard), &peer);
 	if (rt_likely(chan_is_between(ch, n))) {
 		guard_exit(&ch->guard);
-		m_leave(mp);
+		m_leave_as(mp, gp);
 		return r;
 	}
 	r = finish(mp, ch, &ch->sendq, (void *)elem, deadline, r, peer);
@@ -196,13 +181,15 @@ ALWAYS_INLINE int recv_until(
 {
 	struct wait *peer;
 	struct m *mp;
+	struct g *gp;
 	uint64_t n;
 	int r;
 
 	if (rt_unlikely(!ch))
 		return -EINVAL;
-	mp = enter();
-	if (mp && mp->curg && rt_unlikely(g_cancelled(mp->curg))) {
+	mp = enter_shared();
+	gp = mp ? m_curg(mp) : NULL;
+	if (gp && rt_unlikely(g_cancelled(gp))) {
 		m_exit();
 		return -ECANCELED;
 	}
@@ -211,7 +198,7 @@ ALWAYS_INLINE int recv_until(
 	r = chan_recv_now(ch, elem, guard_is_solo(&ch->guard), &peer);
 	if (rt_likely(chan_is_between(ch, n))) {
 		guard_exit(&ch->guard);
-		m_leave(mp);
+		m_leave_as(mp, gp);
 		return r;
 	}
 	r = finish(mp, ch, &ch->recvq, elem, deadline, r, peer);
@@ -249,7 +236,7 @@ int gamp_chan_trysend(struct gamp_chan *ch, const void *elem)
 		return -EINVAL;
 	if (!(rt_load_acquire(&ch->state) & CHAN_CAN_SEND))
 		return -EAGAIN;
-	(void)enter();
+	(void)enter_shared();
 	guard_enter(&ch->guard);
 	r = chan_send_now(ch, elem, guard_is_solo(&ch->guard), &peer);
 	chan_exit(ch);
@@ -268,7 +255,7 @@ int gamp_chan_tryrecv(struct gamp_chan *ch, void *elem)
 		return -EINVAL;
 	if (!(rt_load_acquire(&ch->state) & CHAN_CAN_RECV))
 		return -EAGAIN;
-	(void)enter();
+	(void)enter_shared();
 	guard_enter(&ch->guard);
 	r = chan_recv_now(ch, elem, guard_is_solo(&ch->guard), &peer);
 	chan_exit(ch);

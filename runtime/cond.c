@@ -79,7 +79,7 @@ static void let_others(struct m *mp, struct gamp_mutex *m)
 static int wait_until(struct cond *c, struct gamp_mutex *m, int64_t deadline)
 {
 	struct patience how = { deadline, false, WHY_COND };
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = -EPERM;
 
 	if (mutex_is_locked(m))
@@ -106,7 +106,7 @@ int gamp_cond_wait_until(
 int gamp_cond_signal(struct gamp_cond *pub)
 {
 	struct cond *c = (struct cond *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	struct sudog *s;
 
 	if (rt_load_relaxed(&c->waiting)) {
@@ -123,14 +123,14 @@ int gamp_cond_signal(struct gamp_cond *pub)
 int gamp_cond_broadcast(struct gamp_cond *pub)
 {
 	struct cond *c = (struct cond *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	struct won won = { 0 };
 
 	if (rt_load_relaxed(&c->waiting)) {
 		guard_enter(&c->guard);
-		sync_win_all(&c->waiters, guard_is_solo(&c->guard), &won);
+		waitq_win_all(&c->waiters, guard_is_solo(&c->guard), &won);
 		leave(c);
-		sync_wake(&won);
+		won_wake(&won);
 	}
 	m_leave(mp);
 	return 0;

@@ -10,9 +10,9 @@
 
 #include <errno.h>
 #include <setjmp.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "runtime/leave.h"
 #include "sched/m.h"
 
@@ -38,7 +38,7 @@ static struct block *grow(struct block *prev)
 
 	if (cap > RECORDS_MAX)
 		cap = RECORDS_MAX;
-	b = malloc(sizeof(*b) + cap * sizeof(b->rec[0]));
+	b = rt_alloc(sizeof(*b) + cap * sizeof(b->rec[0]));
 	if (b) {
 		b->prev = prev;
 		b->n = 0;
@@ -50,7 +50,7 @@ static struct block *grow(struct block *prev)
 int gamp_defer(gamp_fn *fn, void *arg)
 {
 	struct m *mp = m_self();
-	struct g *gp = mp ? mp->curg : NULL;
+	struct g *gp = mp ? m_curg(mp) : NULL;
 	struct block *b;
 
 	if (!fn)
@@ -71,7 +71,7 @@ int gamp_defer(gamp_fn *fn, void *arg)
 
 void defer_drop(gamp_fn *fn, void *arg)
 {
-	for (struct block *b = m_self()->curg->defers; b; b = b->prev)
+	for (struct block *b = m_curg(m_self())->defers; b; b = b->prev)
 		for (uint32_t i = b->n; i-- > 0;)
 			if (b->rec[i].fn == fn && b->rec[i].arg == arg) {
 				memmove(&b->rec[i], &b->rec[i + 1],
@@ -90,7 +90,7 @@ static bool pop(struct g *gp, struct record *out)
 			return true;
 		}
 		gp->defers = b->prev;
-		free(b);
+		rt_release(b);
 	}
 	return false;
 }
@@ -112,7 +112,7 @@ void leave_run(struct g *gp)
 
 	gp->frame = &here;
 	(void)_setjmp(here); /* leave_again comes here */
-	gp = m_self()->curg;
+	gp = m_curg(m_self());
 	run_all(gp);
 	gp->frame = NULL;
 	if (gp->group)

@@ -7,8 +7,8 @@
 
 #include "base/sys.h"
 #include "netpoll/fdio.h"
-#include "sched/entry.h"
 #include "runtime/socket.h"
+#include "sched/entry.h"
 
 #define ADDRS_MAX   8 /* of one name; 136 bytes each on the stack */
 #define SELF_TRIES  3 /* see connected_to_self */

@@ -48,9 +48,10 @@
 
 #include "base/clock.h"
 #include "base/fatal.h"
-#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "sched/cancel.h"
+#include "sched/entry.h"
+#include "sched/guest.h"
 #include "sched/guard.h"
 #include "sched/sched.h"
 #include "sched/sleep.h"
@@ -82,15 +83,6 @@ RT_STATIC_ASSERT(sizeof(struct group) <= sizeof(struct gamp_group),
 static struct group *group_of(struct gamp_group *g)
 {
 	return (struct group *)g;
-}
-
-static struct m *enter(void)
-{
-	struct m *mp = m_enter();
-
-	if (!mp)
-		solo_break();
-	return mp;
 }
 
 static void link_to(struct group *g, int list, struct g *gp)
@@ -225,7 +217,7 @@ static int arm(struct group *g, int64_t deadline)
 	g->timed = true; /* it may fire at once */
 	g->users = 1;
 	g->run = rt_load_relaxed(&entry_runs);
-	(void)enter();
+	(void)enter_shared();
 	r = timer_arm(&g->timer, deadline);
 	m_exit();
 	if (r < 0) {
@@ -258,7 +250,7 @@ int gamp_group_init(struct gamp_group *group, int64_t deadline)
 
 static void child_main(void *arg)
 {
-	struct g *gp = m_self()->curg;
+	struct g *gp = m_curg(m_self());
 	int err = gp->member(arg);
 
 	if (err == 0)
@@ -295,15 +287,16 @@ static void adopt(struct group *g, struct g *gp, gamp_err_fn *fn)
 	guard_exit(&g->guard);
 }
 
-static int start(struct group *g, gamp_err_fn *fn, void *arg)
+static int start(struct group *g, gamp_err_fn *fn, void *arg, void *site)
 {
-	struct m *mp = enter();
+	struct m *mp = enter_shared();
 	struct p *pp = mp ? m_p(mp) : NULL;
 	int err = 0;
 	struct g *gp = g_new(pp, sched.default_class, child_main, arg, &err);
 
 	if (gp) {
-		gp->parent = mp && mp->curg ? g_id(mp->curg) : 0;
+		gp->parent = mp && m_curg(mp) ? g_id(m_curg(mp)) : 0;
+		gp->site = site;
 		adopt(g, gp, fn);
 		g_count(pp);
 		g_born(gp);
@@ -322,7 +315,8 @@ int gamp_group_go(struct gamp_group *group, gamp_err_fn *fn, void *arg)
 	if (!entry_begin())
 		return -ESRCH;
 	r = rt_unlikely(rt_load_relaxed(&sched.stopping)) ?
-	    -ECANCELED : start(group_of(group), fn, arg);
+	    -ECANCELED :
+	    start(group_of(group), fn, arg, __builtin_return_address(0));
 	entry_end();
 	return r;
 }
@@ -336,7 +330,7 @@ void gamp_group_cancel(struct gamp_group *group)
 	if (!g)
 		return;
 	if (entry_begin()) {
-		(void)enter();
+		(void)enter_shared();
 		cancel_group(g, -ECANCELED, NULL);
 		m_exit();
 		entry_end();
@@ -400,6 +394,10 @@ static int wait_all(struct group *g)
 	int err;
 
 	guard_enter(&g->guard);
+	if (g->children > 0 && guest_must_not_wait()) {
+		guard_exit(&g->guard);
+		return -EDEADLK;
+	}
 	while (g->children > 0) /* W1 */
 		if (park(g, g->cancelled) == -ECANCELED) {
 			guard_exit(&g->guard);
@@ -431,8 +429,8 @@ int gamp_group_wait(struct gamp_group *group)
 
 	if (!g)
 		return -EINVAL;
-	mp = enter();
-	if (mp && (!mp->curg || mp->curg->group == g))
+	mp = enter_shared();
+	if (mp && (!m_curg(mp) || m_curg(mp)->group == g))
 		r = -EDEADLK;
 	else
 		r = wait_all(g);

@@ -31,6 +31,12 @@ _Noreturn void leave_again(struct g *gp);
 /* Calls a destructor; false: there is no value left, and no memory. */
 bool local_destroy(struct g *gp);
 
+/* In the child of a fork: whoever made or freed a key is gone. */
+void local_forked(void);
+
+/* The same: signals come to the child as they did before it subscribed. */
+void signal_forked(void);
+
 /* gp, which is in a group, is out; the group's memory may be gone. */
 void group_leave(struct g *gp);
 

@@ -12,8 +12,8 @@
 
 #include "base/sys.h"
 #include "netpoll/fdio.h"
-#include "sched/entry.h"
 #include "runtime/socket.h"
+#include "sched/entry.h"
 
 /* What the system allows; read anew, for it may be raised. */
 static int backlog_max(void)

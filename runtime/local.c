@@ -16,11 +16,11 @@
  */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <gamp/local.h>
 
+#include "base/alloc.h"
 #include "runtime/leave.h"
 #include "sched/m.h"
 
@@ -51,7 +51,7 @@ static struct g *self(void)
 {
 	struct m *mp = m_self();
 
-	return mp ? mp->curg : NULL;
+	return mp ? m_curg(mp) : NULL;
 }
 
 static bool alive(struct gamp_key key)
@@ -65,6 +65,11 @@ void **gamp_slots(void)
 	struct g *gp = self();
 
 	return gp ? gp->slots : NULL;
+}
+
+void local_forked(void)
+{
+	rt_store_relaxed(&lock.word, 0);
 }
 
 /* The lowest, so that the goroutines' tables stay short.  Or KEYS. */
@@ -130,7 +135,7 @@ static struct locals *grow(struct locals *l, uint32_t i)
 
 	while (cap <= i)
 		cap *= 2;
-	to = realloc(l, sizeof(*to) + cap * sizeof(to->v[0]));
+	to = rt_resize(l, sizeof(*to) + cap * sizeof(to->v[0]));
 	if (!to)
 		return NULL;
 	if (!l)
@@ -217,6 +222,6 @@ bool local_destroy(struct g *gp)
 		l->found = l->at = 0;
 	} while (++l->round < ROUNDS);
 	gp->locals = NULL;
-	free(l);
+	rt_release(l);
 	return false;
 }

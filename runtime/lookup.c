@@ -7,18 +7,23 @@
  * whoever asked waits for that one, as long as it likes: cancelled, or at its
  * deadline, it leaves.  What both touch goes with the last of the two.
  *
- * A plain thread makes the call itself.
+ * A plain thread makes the call itself.  In a guest, which has one thread and
+ * may not keep its host waiting, a thread of its own makes it, which may even
+ * outlive the runtime.
  */
 
 #include <errno.h>
 #include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <gamp/chan.h>
 
+#include "base/alloc.h"
 #include "runtime/socket.h"
+#include "sched/guest.h"
 
 #define STACK ((size_t)256 << 10) /* resolvers are large, and load plugins */
 
@@ -79,7 +84,7 @@ static void leave(struct lookup *l)
 	if (rt_sub_seqcst(&l->users, 1) > 1)
 		return;
 	(void)gamp_chan_free(l->over);
-	free(l);
+	rt_release(l);
 }
 
 static void run(void *arg)
@@ -91,13 +96,38 @@ static void run(void *arg)
 	leave(l);
 }
 
+static void *thread_main(void *arg)
+{
+	run(arg);
+	return NULL;
+}
+
+static int start_thread(struct lookup *l)
+{
+	sigset_t all, old;
+	pthread_attr_t a;
+	pthread_t thread;
+	int r = -pthread_attr_init(&a);
+
+	if (r < 0)
+		return r;
+	(void)pthread_attr_setstacksize(&a, STACK);
+	(void)pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&thread, &a, thread_main, l);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&a);
+	return r < 0 ? r : 1;
+}
+
 /* 0: it is on its way. */
 static int start(const struct addr_net *net, const struct addr_hostport *hp,
     int max, struct lookup **out)
 {
 	struct gamp_go_options opt = { .stack_size = STACK, .name = "lookup" };
 	struct lookup *l =
-	    malloc(sizeof(*l) + (size_t)max * sizeof(l->found[0]));
+	    rt_alloc(sizeof(*l) + (size_t)max * sizeof(l->found[0]));
 	int64_t r = -ENOMEM;
 
 	*out = l;
@@ -107,11 +137,11 @@ static int start(const struct addr_net *net, const struct addr_hostport *hp,
 	rt_store_relaxed(&l->users, 2);
 	l->over = gamp_chan_new(0, 1);
 	if (l->over)
-		r = gamp_go_with(&opt, run, l);
+		r = guest_on() ? start_thread(l) : gamp_go_with(&opt, run, l);
 	if (r > 0)
 		return 0;
 	(void)gamp_chan_free(l->over);
-	free(l);
+	rt_release(l);
 	return (int)r;
 }
 

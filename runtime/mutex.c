@@ -321,8 +321,10 @@ static void enter_to_unlock(void)
 		return;
 	if (!mp)
 		solo_break();
-	else if (rt_load_relaxed(&mp->flags) != M_PREEMPT)
-		(void)m_enter();
+	if (!mp || !(rt_load_relaxed(&mp->flags) & ~(M_PREEMPT | M_SLICE)))
+		return;
+	m_leave(mp);
+	(void)m_enter();
 }
 
 static __attribute__((noinline)) int lock_hard(
@@ -331,7 +333,8 @@ static __attribute__((noinline)) int lock_hard(
 	struct patience how = { deadline, firm, WHY_MUTEX };
 	int r = 0;
 
-	(void)sync_enter();
+	m_exit(); /* enter_fast may have begun */
+	(void)enter_shared();
 	if (!take(m))
 		r = lock_slow(m, &how);
 	if (r == 0)
@@ -370,7 +373,7 @@ int gamp_mutex_lock_until(struct gamp_mutex *m, int64_t deadline)
 int gamp_mutex_trylock(struct gamp_mutex *pub)
 {
 	struct mutex *m = (struct mutex *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	while (r == 0 && !take(m))

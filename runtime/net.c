@@ -89,7 +89,7 @@ int gamp_go_when_readable(gamp_fd fd, gamp_fn *fn, void *arg)
 	if (!fn)
 		return -EINVAL;
 	(void)m_checkpoint();
-	ENTERED(r, pd_arm(fd, fn, arg));
+	ENTERED(r, pd_arm(fd, fn, arg, __builtin_return_address(0)));
 	return r;
 }
 

@@ -75,9 +75,9 @@ static uint32_t grant(struct rwmutex *m, uint32_t w, bool all, struct won *won)
 		struct sudog *r = rq->first, *s = wq->first;
 
 		if (r && (all || !s || came_before(r, s)))
-			w += sync_win(rq, r, solo, won) ? READER : 0;
+			w += waitq_win_first(rq, r, solo, won) ? READER : 0;
 		else if (s && w < READER)
-			w |= sync_win(wq, s, solo, won) ? WRITING : 0;
+			w |= waitq_win_first(wq, s, solo, won) ? WRITING : 0;
 		else
 			break;
 	}
@@ -132,7 +132,7 @@ static __attribute__((noinline)) int lock_slow(
 	if (w & WAITERS)
 		rt_store_release(&m->word, grant(m, w, false, &won));
 	guard_exit(&m->guard);
-	sync_wake(&won);
+	won_wake(&won);
 	return r;
 }
 
@@ -141,7 +141,7 @@ static inline int lock_until(
 {
 	struct patience how = { deadline, firm, WHY_RWMUTEX };
 	struct rwmutex *m = (struct rwmutex *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	if (rt_likely(take(m, kind))) {
@@ -164,7 +164,7 @@ static inline int lock_until(
 static int try_lock(struct gamp_rwmutex *pub, int kind)
 {
 	struct rwmutex *m = (struct rwmutex *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	while (r == 0 && !take(m, kind))
@@ -228,14 +228,14 @@ static __attribute__((noinline)) bool unlock_waiters(
 	}
 	rt_store_release(&m->word, w);
 	guard_exit(&m->guard);
-	sync_wake(&won);
+	won_wake(&won);
 	return over;
 }
 
 static inline int unlock(struct gamp_rwmutex *pub, int kind)
 {
 	struct rwmutex *m = (struct rwmutex *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	san_release(m);

@@ -23,6 +23,7 @@
 #include "netpoll/pd.h"
 #include "runtime/select.h"
 #include "sched/entry.h"
+#include "sched/guest.h"
 #include "sched/m.h"
 #include "sched/sched.h"
 
@@ -366,8 +367,8 @@ static int wait_for_one(struct select *sel)
 
 static int may_wait(const struct select *sel)
 {
-	if (m_self() && !sel->w->g)
-		return -EDEADLK; /* the callback of a short timer */
+	if (!sel->w->g && (m_self() || guest_must_not_wait()))
+		return -EDEADLK; /* the callback of a short timer; a host */
 	if (!sel->w->g && sel->chans == 0 && sel->late < 0)
 		return -EDEADLK;
 	return 0;
@@ -452,9 +453,7 @@ int gamp_select(struct gamp_case *cases, int n)
 		if (r != -EDOM)
 			return r;
 	}
-	mp = m_enter();
-	if (!mp)
-		solo_break();
+	mp = enter_shared();
 	sel.w = wait_self(mp, &own);
 	r = sort_out(&sel, my_rng(mp));
 	if (r == 0) {

@@ -47,7 +47,7 @@ static int64_t grant(struct sem *s, int64_t count, struct won *won)
 	while ((sd = s->waiters.first) && sd->arg <= count) {
 		int64_t n = sd->arg;
 
-		if (sync_win(&s->waiters, sd, solo, won))
+		if (waitq_win_first(&s->waiters, sd, solo, won))
 			count -= n;
 	}
 	return s->waiters.first ? ~count : count;
@@ -99,7 +99,7 @@ static __attribute__((noinline)) int acquire_slow(
 	if (w < 0)
 		rt_store_release(&s->word, (uint64_t)grant(s, ~w, &won));
 	guard_exit(&s->guard);
-	sync_wake(&won);
+	won_wake(&won);
 	return r;
 }
 
@@ -112,7 +112,7 @@ static inline int acquire(struct gamp_sem *pub, int64_t n, int64_t deadline)
 
 	if (n < 0)
 		return -EINVAL;
-	mp = sync_enter();
+	mp = enter_shared();
 	if (rt_likely(take(s, n))) {
 		san_acquire(s);
 		m_leave(mp);
@@ -148,7 +148,7 @@ int gamp_sem_acquire_n(struct gamp_sem *s, int64_t n, int64_t deadline)
 int gamp_sem_tryacquire(struct gamp_sem *pub)
 {
 	struct sem *s = (struct sem *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	while (r == 0 && !take(s, 1))
@@ -181,7 +181,7 @@ static __attribute__((noinline)) bool release_slow(
 		rt_store_release(&s->word, (uint64_t)grant(s, ~w + n, &won));
 	}
 	guard_exit(&s->guard);
-	sync_wake(&won);
+	won_wake(&won);
 	return over;
 }
 
@@ -193,7 +193,7 @@ int gamp_sem_release_n(struct gamp_sem *pub, int64_t n)
 
 	if (n < 0)
 		return -EINVAL;
-	mp = sync_enter();
+	mp = enter_shared();
 	san_release(s);
 	for (;;) {
 		int64_t w = word_of(s);

@@ -22,7 +22,9 @@
 #include <gamp/sync.h>
 
 #include "base/clock.h"
+#include "sched/entry.h"
 #include "sched/guard.h"
+#include "sched/guest.h"
 #include "sched/m.h"
 #include "sched/waitq.h"
 
@@ -39,20 +41,6 @@ struct patience {
 	bool firm;	  /* not a point of cancellation */
 	uint8_t why;	  /* enum rt_why */
 };
-
-/* To be woken, in this order, when the guard was let go. */
-struct won {
-	struct sudog *first, *last;
-};
-
-static inline struct m *sync_enter(void)
-{
-	struct m *mp = m_enter();
-
-	if (rt_unlikely(!mp))
-		solo_break();
-	return mp;
-}
 
 /*
  * One change of an object's word, outside the guard: alone in a solo section,
@@ -103,12 +91,13 @@ static inline bool sync_change64(
 	return true;
 }
 
-/* Nobody begins to wait after the deadline, or cancelled, or on g0. */
+/* Nobody begins to wait after the deadline, or cancelled, or on g0, or as the
+ * host of a guest. */
 static inline int sync_may_wait(struct m *mp, const struct patience *how)
 {
-	if (mp && !mp->curg)
+	if (mp ? !m_curg(mp) : guest_must_not_wait())
 		return -EDEADLK;
-	if (!how->firm && mp && g_cancelled(mp->curg))
+	if (!how->firm && mp && g_cancelled(m_curg(mp)))
 		return -ECANCELED;
 	if (how->deadline != NEVER && how->deadline <= clock_now())
 		return -ETIMEDOUT;
@@ -162,43 +151,7 @@ static inline int sync_wait(struct guard *guard, struct waitq *q,
 	return sync_wait_as(guard, q, s, &parking);
 }
 
-/* Under the guard: s, which is first in q, gets what it waits for. */
-static inline bool sync_win(
-    struct waitq *q, struct sudog *s, bool solo, struct won *won)
-{
-	waitq_remove(q, s);
-	if (!wait_win(s, solo))
-		return false;
-	s->next = NULL;
-	if (won->last)
-		won->last->next = s;
-	else
-		won->first = s;
-	won->last = s;
-	return true;
-}
-
-/* Everybody in q. */
-static inline void sync_win_all(struct waitq *q, bool solo, struct won *won)
-{
-	while (q->first)
-		(void)sync_win(q, q->first, solo, won);
-}
-
-/* Without the guard.  A record is its waiter's stack: not read afterwards. */
-static inline void sync_wake(struct won *won)
-{
-	struct sudog *s = won->first;
-
-	while (s) {
-		struct sudog *next = s->next;
-
-		wait_wake(s->wait);
-		s = next;
-	}
-}
-
-/* Between sync_enter and m_exit, for cond.c.  m must be locked; 0. */
+/* Between enter_shared and m_exit, for cond.c.  m must be locked; 0. */
 bool mutex_is_locked(struct gamp_mutex *m);
 int mutex_unlock(struct gamp_mutex *m);
 void mutex_lock_firm(struct gamp_mutex *m);

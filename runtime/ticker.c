@@ -27,10 +27,10 @@
  */
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include <gamp/timer.h>
 
+#include "base/alloc.h"
 #include "runtime/chan.h"
 #include "runtime/timer.h"
 #include "sched/m.h"
@@ -50,7 +50,7 @@ static void put(struct gamp_ticker *t)
 	if (rt_sub_seqcst(&t->refs, 1) > 1)
 		return;
 	(void)gamp_chan_free(t->ch);
-	free(t);
+	rt_release(t);
 }
 
 /* F1 */
@@ -87,8 +87,7 @@ static bool enter(struct gamp_ticker *t)
 {
 	bool up = alarm_enter(&t->alarm.t);
 
-	if (!m_enter())
-		solo_break();
+	(void)enter_shared();
 	guard_enter(&t->ch->guard);
 	return up;
 }
@@ -133,13 +132,13 @@ static int arm_guarded(
 
 static struct gamp_ticker *make(void)
 {
-	struct gamp_ticker *t = calloc(1, sizeof(*t));
+	struct gamp_ticker *t = rt_alloc_zero(sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->ch = gamp_chan_new(sizeof(int64_t), 1);
 	if (!t->ch) {
-		free(t);
+		rt_release(t);
 		return NULL;
 	}
 	t->alarm.t.arg = t;

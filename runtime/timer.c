@@ -93,10 +93,7 @@ static void flush_idle(void)
 
 static void put_goroutine(void *got)
 {
-	struct g *gp = got;
-
-	g_status(gp, G_RUNNABLE, G_RUNNING);
-	g_free(m_p(m_self()), gp);
+	g_drop(m_p(m_self()), got);
 }
 
 static void *get_goroutine(void)

@@ -9,9 +9,9 @@
  * waited frees the group.
  */
 
-#include "sched/entry.h"
 #include "runtime/leave.h"
 #include "runtime/sync.h"
+#include "sched/entry.h"
 #include "sched/sched.h"
 
 struct waitgroup {
@@ -44,7 +44,7 @@ static int add_to(struct waitgroup *wg, int64_t n, struct won *won)
 		r = sum((int64_t)c, n, &next);
 	} while (r == 0 && !sync_change64(&wg->count, c, (uint64_t)next, solo));
 	if (r == 0 && next == 0)
-		sync_win_all(&wg->waiters, solo, won);
+		waitq_win_all(&wg->waiters, solo, won);
 	return r;
 }
 
@@ -56,7 +56,7 @@ static __attribute__((noinline)) int add_slow(struct waitgroup *wg, int64_t n)
 	guard_enter(&wg->guard);
 	r = add_to(wg, n, &won);
 	guard_exit(&wg->guard);
-	sync_wake(&won);
+	won_wake(&won);
 	return r;
 }
 
@@ -77,7 +77,7 @@ static inline int add(struct waitgroup *wg, int64_t n)
 
 int gamp_waitgroup_add(struct gamp_waitgroup *wg, int64_t n)
 {
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = add((struct waitgroup *)wg, n);
 
 	m_leave(mp);
@@ -98,9 +98,10 @@ void waitgroup_leave(struct g *gp)
 }
 
 /* It is counted already. */
-static int64_t start(struct gamp_waitgroup *wg, gamp_fn *fn, void *arg)
+static int64_t start(
+    struct gamp_waitgroup *wg, gamp_fn *fn, void *arg, void *site)
 {
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	struct p *pp = mp ? m_p(mp) : NULL;
 	int err = 0;
 	struct g *gp = g_new(pp, sched.default_class, fn, arg, &err);
@@ -108,7 +109,8 @@ static int64_t start(struct gamp_waitgroup *wg, gamp_fn *fn, void *arg)
 
 	if (gp) {
 		id = g_id(gp);
-		gp->parent = mp && mp->curg ? g_id(mp->curg) : 0;
+		gp->parent = mp && m_curg(mp) ? g_id(m_curg(mp)) : 0;
+		gp->site = site;
 		gp->waitgroup = wg;
 		gp->leaving = waitgroup_leave;
 		g_count(pp);
@@ -131,7 +133,7 @@ int64_t gamp_waitgroup_go(struct gamp_waitgroup *wg, gamp_fn *fn, void *arg)
 		? -ECANCELED
 		: gamp_waitgroup_add(wg, 1);
 	if (r == 0) {
-		r = start(wg, fn, arg);
+		r = start(wg, fn, arg, __builtin_return_address(0));
 		if (r < 0)
 			(void)gamp_waitgroup_done(wg);
 	}
@@ -154,7 +156,7 @@ static int wait_until(struct gamp_waitgroup *pub, int64_t deadline)
 {
 	struct patience how = { deadline, false, WHY_WAITGROUP };
 	struct waitgroup *wg = (struct waitgroup *)pub;
-	struct m *mp = sync_enter();
+	struct m *mp = enter_shared();
 	int r = 0;
 
 	guard_enter(&wg->guard);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "sched/cancel.h"
+#include "sched/checkpoint.h"
 
 struct g *cancel_mark(int64_t id)
 {
@@ -12,6 +13,7 @@ struct g *cancel_mark(int64_t id)
 
 	if (!gp || !rt_cas_seqcst(&gp->tag, &tag, tag | 1)) /* C3 */
 		return NULL;
+	checkpoint_ask(); /* if it computes */
 	return gp;
 }
 

@@ -13,6 +13,20 @@
 #define RT_SCHED_ENTRY_H
 
 #include "sched/m.h"
+#include "sched/solo.h"
+
+/*
+ * Enters, for a call on what goroutines and plain threads share; m_exit
+ * follows.  Null: a thread, so there are no solo sections any more.
+ */
+static inline struct m *enter_shared(void)
+{
+	struct m *mp = m_enter();
+
+	if (rt_unlikely(!mp))
+		solo_break();
+	return mp;
+}
 
 extern rt_a32 entry_open;   /* the runtime runs */
 extern rt_a32 entry_inside; /* foreign threads in a call */

@@ -34,8 +34,10 @@
 #include "base/arena.h"
 #include "base/atomic.h"
 #include "arch/ctx.h"
+#include "arch/kept.h"
 #include "base/fatal.h"
 #include "base/san.h"
+#include "sched/rcu.h"
 #include "sched/task.h"
 #include "sched/timer.h"
 #include "sched/wait.h"
@@ -63,22 +65,36 @@ enum rt_why {
 	WHY_WAITGROUP,
 	WHY_BARRIER,
 	WHY_GROUP,
+	WHY_RCU,
+	WHY_PARK, /* the program's reason: wait.h */
+	WHY_COUNT
 };
+
+/* What is looked at when it is switched to, all at once. */
+#define G_BLOCKING 1 /* inside gamp_enter_blocking */
+#define G_BINDS	   2 /* to the first M that runs it: lockm.h */
+#define G_SAMPLED  8 /* its wait to run is measured: stats.h */
+#define G_RCU	   4 /* off its M inside an RCU section: rcu.h */
+#define G_EXCEPTIONS 16 /* of C++ are its own: except.h */
+#define G_HOOKED   32 /* its switches are told: embed.h */
 
 /* How to get a parked goroutine out of what it waits on; see cancel.h. */
 struct canceller {
 	void (*fn)(struct canceller *c, struct g *gp);
 };
 
+/* Grouped by lines of the cache: a switch touches one, a park two, a start and
+ * an exit four. */
 struct g {
 	/* Touched at every switch. */
 	struct ctx ctx;
 	rt_a32 status;
 	uint32_t ref;	 /* its slot */
 	struct task task;
-	uint8_t blocking; /* depth of gamp_enter_blocking */
-	uint8_t why;	 /* enum rt_why */
+	rt_a8 rare;	 /* G_BLOCKING and so on */
+	rt_a8 why;	 /* enum rt_why */
 	bool uncancellable;
+	uint32_t since;	 /* g_since: its P's `now` as it parked last */
 	/* Touched when it parks. */
 	rt_aptr waits;	 /* struct canceller *, while it may be cancelled */
 	struct wait wait; /* for channels, sync objects, select */
@@ -90,17 +106,34 @@ struct g {
 	void *arg;
 	const char *name;
 	int64_t parent;
-	void *slots[2]; /* the program's */
+	void *site; /* what started it was called from here */
 	/* Null, or it runs as the goroutine exits: runtime/leave.h. */
 	void (*leaving)(struct g *gp);
+	void *slots[2]; /* the program's */
 	void *frame, *defers, *locals;	 /* null while leaving is */
+	struct protect_guard *guards;	 /* too, but by itself: protect.h */
 	struct group *group;		 /* too; runtime/group.c */
 	int (*member)(void *arg);	 /* what it runs there */
 	struct gamp_waitgroup *waitgroup; /* too; runtime/waitgroup.c */
-	struct g *sibling, **sibling_at; /* the group's guard */
 	/* For sleeps, pauses, deadlines of waits. */
 	struct timer timer;
 	struct canceller sleep;
+	/* Seldom touched. */
+	struct g *sibling, **sibling_at; /* the group's guard */
+	struct m *lockm;     /* its thread, with TASK_LOCKED */
+	uint16_t lock_depth; /* of gamp_lock_thread */
+	uint8_t blocking;    /* depth of gamp_enter_blocking; G_BLOCKING */
+	uint8_t weight;	     /* of its sample, as a shift; stats.h */
+	struct rcu_section rcu; /* that it is in, off its M: rcu.h */
+	uint32_t named;	     /* where a trace has its name; trace.h */
+	int64_t ready_at;    /* if it is sampled */
+	uint64_t except[2];  /* G_EXCEPTIONS: except.h */
+	struct kept kept;    /* as it became blocking: for collectors */
+	struct {
+		void *lo;
+		size_t size;
+	} own; /* the program's stack, if lo is not null; with sched.embed */
+	_Alignas(16) char failing[80]; /* protect.h */
 #if defined(RT_ASAN) || defined(RT_TSAN)
 	struct san san;
 #endif
@@ -127,6 +160,36 @@ static inline int64_t g_id(struct g *gp)
 static inline bool g_cancelled(struct g *gp)
 {
 	return (rt_load_relaxed(&gp->tag) & 1) && !gp->uncancellable;
+}
+
+static inline bool g_is_blocking(struct g *gp)
+{
+	return rt_load_relaxed(&gp->rare) & G_BLOCKING;
+}
+
+static inline bool g_is_locked(struct g *gp)
+{
+	return gp->task.special & TASK_LOCKED;
+}
+
+/* By who has gp in hand; others may read it. */
+static inline void g_set_rare(struct g *gp, uint8_t set, uint8_t clear)
+{
+	rt_store_relaxed(&gp->rare,
+	    (uint8_t)((rt_load_relaxed(&gp->rare) & ~clear) | set));
+}
+
+/* Times of which only the rough difference matters: in units of a
+ * millisecond or so, and round 52 days. */
+#define G_SINCE_SHIFT 20
+static inline uint32_t g_since(int64_t now)
+{
+	return (uint32_t)(now >> G_SINCE_SHIFT);
+}
+
+static inline int64_t g_waited(struct g *gp, int64_t now)
+{
+	return (int64_t)(g_since(now) - gp->since) << G_SINCE_SHIFT;
 }
 
 /* Every change of a state is checked in debug builds. */
@@ -168,6 +231,17 @@ void g_flush(struct p *pp);
 
 /* The goroutine with this id, or null.  Any value, any thread. */
 struct g *g_find(int64_t id);
+
+/* Its stack: [*lo, result). */
+void *g_stack(struct g *gp, void **lo);
+
+/* It was made, and is not to run. */
+void g_drop(struct p *pp, struct g *gp);
+
+/* The name of an enum rt_why; null if it is none. */
+#define G_WHY_LEN 12
+extern const char g_whys[WHY_COUNT][G_WHY_LEN];
+const char *g_why_name(int why);
 
 /* Calls fn for every goroutine that lives (it may exit meanwhile). */
 void g_each(void (*fn)(struct g *gp, int64_t id, void *arg), void *arg);

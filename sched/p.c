@@ -5,8 +5,10 @@
 #include "sched/p.h"
 #include "sched/m.h"
 #include "sched/sched.h"
+#include "sched/trace.h"
 #include "sched/wake.h"
 
+#define LONE_MAX (20 * NS_PER_US) /* somebody else would have been sooner */
 #ifdef RT_HARD
 #define PATIENCE_MIN 1
 #define PATIENCE_MAX 4
@@ -28,7 +30,16 @@ void p_spill(struct p *pp, struct runq *q, struct task *task)
 		task_push(&batch, old);
 	}
 	task_push(&batch, task);
+	stat_inc(&pp->stats->spills);
 	sched_put_global(&batch);
+}
+
+void p_put_low(struct task *task)
+{
+	struct task_list one = { 0 };
+
+	task_push(&one, task);
+	sched_put_global(&one);
 }
 
 void p_put_next(struct p *pp, struct task *task)
@@ -42,6 +53,20 @@ void p_put_next(struct p *pp, struct task *task)
 		old = rt_swap_acqrel(&pp->runnext, (uintptr_t)task);
 	if (old)
 		p_put(pp, (struct task *)old);
+}
+
+void p_lone_picked(struct p *pp)
+{
+	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
+
+	pp->lone = false;
+	if (credit < WAKE_CREDIT_MAX)
+		rt_store_relaxed(&pp->wake_credit, credit + 1);
+	if (rt_likely(pp->lone_at == 0))
+		return;
+	if (clock_real() - pp->lone_at > LONE_MAX)
+		rt_store_relaxed(&pp->wake_credit, 0);
+	pp->lone_at = 0;
 }
 
 void p_send(struct p *pp, struct task *task)
@@ -142,6 +167,13 @@ static bool will_pick(struct p *victim, uintptr_t next)
 	return false;
 }
 
+static void count_steal(struct p *pp, struct p *victim, uint32_t tasks)
+{
+	stat_inc(&pp->stats->steals);
+	stat_add(&pp->stats->stolen, tasks);
+	trace_event(pp, TRACE_STEAL, tasks, 0, victim->id);
+}
+
 struct task *p_steal(struct p *pp, struct p *victim, bool take_next)
 {
 	uintptr_t next;
@@ -149,24 +181,30 @@ struct task *p_steal(struct p *pp, struct p *victim, bool take_next)
 	for (int i = 0; i < RUNQ_COUNT; i++) {
 		struct task *task = runq_steal(&pp->runq[i], &victim->runq[i]);
 
-		if (task)
+		if (task) {
+			count_steal(pp, victim, 1 + runq_len(&pp->runq[i]));
 			return task;
+		}
 	}
 	if (!take_next)
 		return NULL;
 	if (rt_load_relaxed(&victim->inbox) != 0) {
 		struct task_list l = p_take_inbox(victim);
+		uint32_t n = l.n;
 		struct task *task = task_pop(&l), *more;
 
 		while ((more = task_pop(&l)))
 			p_put(pp, more);
-		if (task)
+		if (task) {
+			count_steal(pp, victim, n);
 			return task;
+		}
 	}
 	next = rt_load_acquire(&victim->runnext);
 	if (!next || will_pick(victim, next) ||
 	    !rt_cas_acqrel(&victim->runnext, &next, 0))
 		return NULL;
 	rt_store_relaxed(&victim->wake_credit, 0); /* it did need us */
+	count_steal(pp, victim, 1);
 	return (struct task *)next;
 }

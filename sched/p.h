@@ -12,6 +12,10 @@
  * slice of the one that readied it.  The slice belongs to the P: when picks
  * have come from runnext for a whole slice, runnext waits its turn.
  *
+ * A goroutine that was preempted because its slice was over, or taken while it
+ * computed, is low until it parks: it waits in a queue of the scheduler for a
+ * P that has nothing else to do, or has not run a low one for LOW_GAP.
+ *
  * The inbox is where another P's owner, having polled the network, puts
  * goroutines that last ran here: their sockets are in this processor's cache
  * (a request costs a tenth less).  It is a stack that anyone pushes on and
@@ -26,6 +30,7 @@
 #include "base/hard.h"
 #include "sched/g.h"
 #include "sched/runq.h"
+#include "sched/stats.h"
 #include "sched/timer.h"
 
 #define GLOBAL_TICK	61 /* picks between looks at the global queue */
@@ -33,6 +38,7 @@
 #define FRESH_TICK	8  /* picks between looks at the fresh ring first */
 #define POLL_GAP	(NS_PER_MS / 2) /* busy Ps poll this often */
 #define SLICE		(10 * NS_PER_MS)
+#define LOW_GAP		(4 * SLICE) /* others are waiting: a low one */
 #define WAKE_CREDIT_MAX 16 /* wake.h */
 
 enum { RUNQ_WOKEN, RUNQ_FRESH, RUNQ_COUNT };
@@ -47,8 +53,12 @@ struct p {
 	bool expect_events;    /* the last poll found several */
 	int64_t now;	       /* the clock, at the last look */
 	int64_t slice_start;   /* of the run of picks from runnext */
+	int64_t low_at;	       /* when it last ran one from sched.low */
+	int64_t lone_at;       /* when runnext was filled, or 0: wake.h */
+	uint32_t lone_now;     /* `now`, when that was last looked at */
+	bool lone;	       /* runnext alone waits, and a P is idle */
 	uint32_t slice_picks;  /* ring_picks then */
-	uint32_t gfree_n;
+	rt_a32 gfree_n;
 	struct g *gfree;       /* dead Gs of the default class */
 
 	/* Owner writes, anyone reads. */
@@ -56,6 +66,7 @@ struct p {
 	rt_a32 tick;	    /* picks */
 	rt_a32 picking;	    /* its owner is on g0, and will take runnext */
 	rt_a32 ring_picks;  /* moves when a slice ends: sysmon looks */
+	rt_a64 switches;   /* picks, counted at each look at the clock */
 	rt_a64 spawned, exited; /* goroutines, ever */
 
 	/* Owner pushes, anyone takes. */
@@ -69,11 +80,16 @@ struct p {
 
 	/* Under sched.lock. */
 	struct p *link; /* idle list */
+	bool asked;	/* while all are taken: detach.c */
 
 	/* sysmon's own. */
 	uint32_t seen_tick, seen_picks;
-	int64_t seen_at; /* when seen_picks last moved */
+	int64_t seen_at;  /* when seen_picks last moved */
+	int64_t stuck_at; /* when tick last moved */
+	int64_t seen_cpu; /* the processor time of its thread then */
 	bool seen_work;
+
+	struct p_stats *stats; /* apart: seldom touched */
 };
 
 /* The ring q of pp is full: half of it and task go to the global queue. */
@@ -92,6 +108,17 @@ static inline void p_put(struct p *pp, struct task *task)
 	    pp, &pp->runq[task->woken ? RUNQ_WOKEN : RUNQ_FRESH], task);
 }
 
+/* Owner.  One that ran, and goes to the tail: of the scheduler's queue if it
+ * is low. */
+void p_put_low(struct task *task);
+static inline void p_put_back(struct p *pp, struct task *task)
+{
+	if (rt_unlikely(task->low))
+		p_put_low(task);
+	else
+		p_put_on(pp, &pp->runq[RUNQ_FRESH], task);
+}
+
 /* Any thread.  Takes a whole inbox, in order of arrival. */
 void p_send(struct p *pp, struct task *task);
 struct task_list p_take_inbox(struct p *pp);
@@ -99,21 +126,23 @@ struct task_list p_take_inbox(struct p *pp);
 /* Owner.  Moves the inbox to the rings. */
 void p_read_inbox(struct p *pp);
 
+/* Owner.  runnext did not need another M (wake.h), unless it had to wait. */
+void p_lone_picked(struct p *pp);
+
 /* Owner.  runnext, or null. */
 static inline struct task *p_get_next(struct p *pp)
 {
-	uint32_t credit = rt_load_relaxed(&pp->wake_credit);
 	struct task *task = (struct task *)rt_load_relaxed(&pp->runnext);
 
 	if (!task)
 		return NULL;
-	if (pp->alone)
+	if (pp->alone) {
 		rt_store_release(&pp->runnext, 0);
-	else
-		task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);
-	/* It did not need another M (wake.h). */
-	if (task && credit < WAKE_CREDIT_MAX)
-		rt_store_relaxed(&pp->wake_credit, credit + 1);
+		return task;
+	}
+	task = (struct task *)rt_swap_acqrel(&pp->runnext, 0);
+	if (task && pp->lone)
+		p_lone_picked(pp);
 	return task;
 }
 

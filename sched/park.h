@@ -49,6 +49,9 @@ void rt_queue_list(struct task_list *l);
 /* Between m_enter and m_exit. */
 void rt_yield(void);
 
+/* The same through g0, which puts who is low where it belongs. */
+void rt_yield_far(void);
+
 /* Ends the calling goroutine. */
 _Noreturn void rt_goexit(void);
 

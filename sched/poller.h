@@ -8,6 +8,7 @@
 #ifndef RT_SCHED_POLLER_H
 #define RT_SCHED_POLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct g;
@@ -37,11 +38,22 @@ struct poller {
 	/* Makes the blocked poll return soon.  Any thread. */
 	void (*wake)(void);
 
+	/* Readable while a poll would find something, or wake was called; of
+	 * the system.  Null where nobody is a guest. */
+	int (*fd)(void);
+
+	/* A wake that came counts no more: for who polls without blocking and
+	 * is about to look at all queues. */
+	void (*consume)(void);
+
 	/* In the child of a fork: let go of what is shared with the parent. */
 	void (*forked)(void);
 
 	/* The runtime is stopping: goroutines that have not begun must. */
 	void (*stop)(void);
+
+	/* Could a descriptor make anything happen?  When all Ps are idle. */
+	bool (*waits)(void);
 };
 
 /* Defined by netpoll, or by a test. */

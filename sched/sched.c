@@ -8,15 +8,21 @@
 #include "base/fatal.h"
 #include "base/membar.h"
 #include "sched/cancel.h"
+#include "sched/debug.h"
+#include "sched/detach.h"
 #include "sched/entry.h"
+#include "sched/fault.h"
+#include "sched/held.h"
+#include "sched/guest.h"
+#include "sched/herald.h"
 #include "sched/poller.h"
+#include "sched/procs.h"
 #include "sched/sched.h"
+#include "sched/embed.h"
 #include "sched/solo.h"
+#include "sched/topology.h"
+#include "sched/trace.h"
 #include "sched/wake.h"
-
-#define TIMERS_MAX (1u << 24) /* of all Ps: 256 MiB of addresses */
-#define TIMERS_MIN (1u << 22) /* of one: a million sleepers fit */
-#define GFREE_MAX 256 /* dead Gs that a P keeps */
 
 struct sched sched = { .lock = RT_LOCK_INIT(RANK_SCHED) };
 rt_a32 entry_open, entry_inside, entry_runs;
@@ -32,6 +38,7 @@ void acquirep(struct m *mp, struct p *pp)
 	}
 	rt_store_release(&pp->m, (uintptr_t)mp);
 	rt_store_relaxed(&mp->p, (uintptr_t)pp);
+	trace_event(pp, TRACE_P_START, mp->number, 0, 0);
 }
 
 int64_t sched_now(void)
@@ -49,6 +56,7 @@ struct p *releasep(struct m *mp)
 {
 	struct p *pp = m_p(mp);
 
+	trace_event(pp, TRACE_P_STOP, mp->number, 0, 0);
 	rt_store_relaxed(&mp->p, 0);
 	rt_store_release(&pp->m, 0);
 	return pp;
@@ -67,7 +75,7 @@ struct p *pidle_get_locked(void)
 {
 	struct p *pp = sched.pidle;
 
-	if (!pp)
+	if (!pp || rt_load_relaxed(&sched.stopped))
 		return NULL;
 	sched.pidle = pp->link;
 	(void)rt_and_seqcst(&sched.idle_mask[pp->id / 64],
@@ -82,7 +90,12 @@ struct p *pidle_get_locked(void)
 
 static void global_put_locked(struct task *task)
 {
-	task_push(&sched.global[task->woken ? RUNQ_WOKEN : RUNQ_FRESH], task);
+	if (rt_unlikely(task->low))
+		task_push(&sched.low, task);
+	else
+		task_push(
+		    &sched.global[task->woken ? RUNQ_WOKEN : RUNQ_FRESH],
+		    task);
 }
 
 static uint32_t nglobal_locked(void)
@@ -91,6 +104,8 @@ static uint32_t nglobal_locked(void)
 	    sched.global[RUNQ_WOKEN].n + sched.global[RUNQ_FRESH].n;
 
 	rt_store_relaxed(&sched.nglobal, n);
+	rt_store_relaxed(&sched.nwoken, sched.global[RUNQ_WOKEN].n);
+	rt_store_relaxed(&sched.nlow, sched.low.n);
 	return n;
 }
 
@@ -118,7 +133,7 @@ static struct task *global_pop_locked(void)
 /* One to run, and a fair share of the rest for pp's rings. */
 struct task *sched_get_global_locked(struct p *pp, uint32_t max)
 {
-	uint32_t all = nglobal_locked(), n = all / sched.nprocs + 1;
+	uint32_t all = nglobal_locked(), n = all / procs() + 1;
 	struct task *first = NULL, *task;
 
 	if (n > all)
@@ -152,73 +167,49 @@ struct task *sched_get_global(struct p *pp, uint32_t max)
 	return task;
 }
 
-/* Of one P.  Addresses are cheap, but some systems count them. */
-static uint32_t timers_max(uint32_t nprocs)
+struct task *sched_get_low(struct p *pp)
 {
-	uint32_t n = TIMERS_MAX / nprocs;
+	struct task *task;
 
-	return n < TIMERS_MIN ? TIMERS_MIN : n;
-}
-
-static int ps_init(uint32_t n)
-{
-	int r = 0;
-
-	sched.ps = aligned_alloc(RT_LINE, n * sizeof(struct p));
-	if (!sched.ps)
-		return -ENOMEM;
-	memset(sched.ps, 0, n * sizeof(struct p));
-	for (uint32_t i = 0; i < n; i++) {
-		struct p *pp = &sched.ps[i];
-
-		pp->id = i;
-		pp->alone = n == 1;
-		pp->clock_tick = CLOCK_TICK;
-		pp->global_tick = GLOBAL_TICK;
-		r = timers_init(&pp->timers, timers_max(n));
-		if (r < 0) {
-			while (i-- > 0)
-				timers_fini(&sched.ps[i].timers);
-			free(sched.ps);
-			sched.ps = NULL;
-			return r;
-		}
-	}
-	return 0;
-}
-
-static void ps_fini(void)
-{
-	for (uint32_t i = 0; i < sched.nprocs; i++)
-		timers_fini(&sched.ps[i].timers);
-	free(sched.ps);
-	sched.ps = NULL;
+	if (rt_likely(rt_load_relaxed(&sched.nlow) == 0))
+		return NULL;
+	pp->low_at = pp->now;
+	rt_lock(&sched.lock);
+	task = task_pop(&sched.low);
+	if (task)
+		task->low = false;
+	(void)nglobal_locked();
+	rt_unlock(&sched.lock);
+	return task;
 }
 
 static void reset(const struct sched_options *opt)
 {
 	memset(&sched, 0, sizeof(sched));
 	sched.lock = (struct rt_lock)RT_LOCK_INIT(RANK_SCHED);
-	sched.nprocs = opt->nprocs;
 	sched.max_threads = opt->max_threads;
 	sched.seed = opt->seed;
 	rng_seed(&sched.rng, opt->seed);
 	hard_fix(opt->seed);
 	sched.fake_time = opt->fake_time;
+	sched.bind_threads = opt->bind_threads;
+	sched.guest = opt->guest;
+	rt_store_relaxed(&sched.follow_quota, opt->follow_quota);
 	clock_set(opt->fake_time ? NS_PER_SEC : 0);
-	/* What Ps keep is not to be felt as "too many goroutines". */
-	sched.gfree_max = opt->max_goroutines / 8 / opt->nprocs;
-	if (sched.gfree_max > GFREE_MAX)
-		sched.gfree_max = GFREE_MAX;
-	if (sched.gfree_max < 4)
-		sched.gfree_max = 0;
+	sched.goroutines_max = opt->max_goroutines;
+	embed_init(opt->embed);
 }
 
 static int start_threads(void)
 {
 	struct p *pp;
-	int r = sysmon_start();
+	int r;
 
+	if (sched.guest) {
+		guest_start();
+		return 0;
+	}
+	r = sysmon_start();
 	if (r < 0)
 		return r;
 	rt_lock(&sched.lock);
@@ -234,13 +225,15 @@ int sched_start(const struct sched_options *opt)
 {
 	struct arena_options arena = { .ctl_size = sizeof(struct g),
 		.slots_max = opt->max_goroutines };
-	const char *debug = secure_getenv("GAMP_DEBUG");
 	int r;
 
 	reset(opt);
 	hard_init();
+	topology_init();
+	held_init();
 	m_init();
-	if (debug && strstr(debug, "guard=mprotect"))
+	schedtrace_init();
+	if (debug_is("guard", "mprotect"))
 		arena.guard = ARENA_GUARD_MPROTECT;
 	r = arena_init(&arena);
 	if (r < 0)
@@ -249,28 +242,33 @@ int sched_start(const struct sched_options *opt)
 	if (r < 0)
 		goto fini_arena;
 	sched.default_class = r;
-	r = ps_init(opt->nprocs);
+	r = procs_init(opt->nprocs);
 	if (r < 0)
 		goto fini_arena;
 	r = sched_poller->init();
 	if (r < 0)
 		goto fini_ps;
-	rt_lock(&sched.lock);
-	for (uint32_t i = opt->nprocs; i-- > 0;)
-		pidle_put_locked(&sched.ps[i]);
-	rt_unlock(&sched.lock);
 	if (opt->nprocs == 1)
 		solo_start();
-	r = start_threads();
+	if (!opt->no_signals)
+		fault_start();
+	r = herald_start(opt->dump_signal);
 	if (r < 0)
 		goto fini_poller;
+	r = start_threads();
+	if (r < 0)
+		goto stop_herald;
 	rt_store_release(&sched.running, 1);
 	return 0;
+stop_herald:
+	herald_stop();
 fini_poller:
+	fault_stop();
 	solo_stop();
+	topology_fini();
 	sched_poller->fini();
 fini_ps:
-	ps_fini();
+	procs_fini();
 fini_arena:
 	arena_fini();
 	return r;
@@ -285,10 +283,13 @@ uint64_t sched_live(void)
 {
 	uint64_t exited = 0, spawned = 0;
 
-	for (uint32_t i = 0; i < sched.nprocs; i++)
+	uint32_t n = rt_load_acquire(&sched.nmade);
+
+	for (uint32_t i = 0; i < n; i++)
 		exited += rt_load_acquire(&sched.ps[i].exited);
 	rt_fence_seqcst();
-	for (uint32_t i = 0; i < sched.nprocs; i++)
+	n = rt_load_acquire(&sched.nmade);
+	for (uint32_t i = 0; i < n; i++)
 		spawned += rt_load_acquire(&sched.ps[i].spawned);
 	spawned += rt_load_acquire(&sched.foreign_spawned);
 	return spawned - exited;
@@ -315,7 +316,8 @@ int sched_drain(int64_t limit)
 		rt_fence_seqcst();
 		if (sched_live() == 0)
 			return 0;
-		if (!note_sleep(&sched.stop_note, limit))
+		if (!(guest_on() ? guest_drive(&sched.stop_note, limit) :
+				   note_sleep(&sched.stop_note, limit)))
 			return sched_live() == 0 ? 0 : -ETIMEDOUT;
 	}
 }
@@ -347,8 +349,13 @@ void sched_stop(void)
 
 	rt_store_release(&sched.running, 0);
 	halt_threads();
-	sysmon_stop();
+	if (sched.guest)
+		guest_stop();
+	else
+		sysmon_stop();
+	herald_stop(); /* sysmon may have started it */
 	do { /* each ends by itself: join the dead until all are */
+		spoilt_clear();
 		m_reap();
 		rt_lock(&sched.lock);
 		n = sched.nm + (sched.deadm != NULL);
@@ -356,7 +363,9 @@ void sched_stop(void)
 		if (n > 0)
 			(void)sched_yield();
 	} while (n > 0);
-	ps_fini(); /* before the memory of timers that are still armed goes */
+	fault_stop();
+	topology_fini();
+	procs_fini(); /* while timers that are still armed have memory */
 	sched_poller->fini();
 	g_fini();
 	arena_fini();

@@ -26,20 +26,30 @@ struct sched {
 	struct rt_lock lock;
 
 	/* Set at start, then only read. */
-	uint32_t nprocs;
-	struct p *ps; /* nprocs of them */
+	rt_a32 nprocs; /* procs.h; and how many were ever made: */
+	rt_a32 nmade;
+	struct p *ps;
+	uint32_t goroutines_max;
 	int default_class;
 	int max_threads;
 	uint32_t gfree_max; /* free Gs that a P keeps */
+	const struct gamp_embed *embed; /* null: no hooks; embed.h */
 	bool fence_mode;    /* no membarrier here */
 	bool fake_time;	    /* the clock moves when all are parked */
+	uint32_t ncpus;	    /* that the process may use */
+	int nice;	    /* of the threads */
+	bool guest;	    /* guest.h */
+	bool bind_threads;  /* Ms run on their P's processor: topology.h */
 	uint64_t seed;	    /* of the order; 0: none */
 	bool trace;	    /* GAMP_DEBUG=sched: say what was chosen */
+	rt_a32 stopped;	    /* the world is stopping or has: world.h */
 
 	/* Read without the lock. */
 	_Alignas(RT_LINE) rt_a32 nspinning;
 	rt_a32 npidle;
-	rt_a32 nglobal;
+	rt_a32 nglobal;	 /* woken and fresh */
+	rt_a32 nwoken;	 /* woken */
+	rt_a32 nlow;	 /* preempted; p.h */
 	rt_a32 stopping; /* gamp_stop has begun */
 	rt_a32 halt;	 /* no goroutine is left: Ms end */
 	rt_a32 running;	 /* calls are accepted */
@@ -52,6 +62,7 @@ struct sched {
 	rt_atime poll_until; /* when the blocked poll ends by itself */
 	rt_atime polled;     /* when anybody last polled */
 	rt_atime tick_time;  /* sysmon's last look, a millisecond ago or so */
+	rt_aptr spoilt; /* struct m *, linked: detach.h */
 	rt_a64 idle_mask[PROCS_MAX / 64];
 
 	/* Under the lock. */
@@ -59,12 +70,23 @@ struct sched {
 	struct m *midle;
 	uint32_t nm, nmidle, nmdead;
 	struct m *poller; /* the M in a blocking poll */
+	struct m *hogs;	  /* compute without a P: detach.h */
+	rt_a32 nhogs; /* read without it, too */
+	uint32_t ndetached;
+	uint32_t nmutators; /* Ms that mutate: world.h */
+	bool hogs_many;
 	bool unserved;	  /* a P was left idle for want of a thread: wake.h */
 	struct m *allm, *deadm;
-	struct task_list global[RUNQ_COUNT];
+	struct task_list global[RUNQ_COUNT], low;
 	uint32_t global_pops;
 
-	struct note sysmon_note, stop_note;
+	rt_a32 follow_quota; /* nprocs is the default, which may change */
+	/* Of who has no P: atomic additions.  And of Ms: written here. */
+	struct p_stats stats;
+	rt_a64 foreign_readied;
+	struct m_stats m_stats;
+
+	struct note sysmon_note, stop_note, world_note;
 	pthread_t sysmon_thread;
 };
 
@@ -76,7 +98,13 @@ struct sched_options {
 	uint32_t max_goroutines;
 	int max_threads;
 	bool fake_time;
+	bool bind_threads;
+	bool follow_quota;
+	bool guest;
 	uint64_t seed;
+	int dump_signal;
+	bool no_signals;
+	const struct gamp_embed *embed;
 };
 
 /* 0 or -errno, and then nothing is left behind. */
@@ -94,6 +122,13 @@ uint64_t sched_live(void);
 
 /* Called as a goroutine exits while the runtime is stopping. */
 void sched_exited(void);
+
+/* How many Ps there are: the first ones of sched.ps.  Acquires what made
+ * them: a thread without a P looks at their timers while one more is made. */
+static inline uint32_t procs(void)
+{
+	return rt_load_acquire(&sched.nprocs);
+}
 
 /* The generator for the caller's choices; it has a P. */
 static inline struct rng *sched_rng(struct m *mp)
@@ -125,17 +160,11 @@ void sched_put_global(struct task_list *batch);
 struct task *sched_get_global(struct p *pp, uint32_t max);
 struct task *sched_get_global_locked(struct p *pp, uint32_t max);
 
+/* The same for goroutines that were preempted: the one to run, if any. */
+struct task *sched_get_low(struct p *pp);
+
 /* sysmon.c */
 int sysmon_start(void);
 void sysmon_stop(void);
-
-/* blocking.c: around a call of the program that blocks the thread. */
-void blocking_enter(void);
-void blocking_leave(void);
-
-/* Takes the P of a thread that is in the program's code. */
-bool retake_locked(struct p *pp);
-/* Finds an M for a P that was taken or given up. */
-void handoffp(struct p *pp);
 
 #endif

@@ -15,10 +15,10 @@ int timer_arm(struct timer *t, int64_t when)
 	struct p *pp = mp ? m_p(mp) : NULL;
 	int r;
 
+	m_check_inside(mp);
 	if (pp) /* its owner looks at it before it goes to sleep */
 		return timer_start(&pp->timers, t, when);
-	r = timer_start(&sched.ps[(uintptr_t)t / RT_LINE % sched.nprocs].timers,
-	    t, when);
+	r = timer_start(&sched.ps[0].timers, t, when); /* it never goes */
 	if (r == 0)
 		wake_poller(when);
 	return r;
@@ -77,7 +77,7 @@ static bool commit_sleep(struct g *gp, void *arg)
 
 int sleep_until(struct m *mp, int64_t when)
 {
-	struct g *gp = mp->curg;
+	struct g *gp = m_curg(mp);
 	struct sleep s = { .when = when };
 
 	if (gp->sleep.fn != cancel_sleep) /* a late canceller may read it */

@@ -2,25 +2,36 @@
 /*
  * sysmon.c - the monitor: a thread without a P that sees what others cannot.
  *
- * While any P runs it looks every TICK:
+ * While any P runs it looks every TICK, or more often (pace):
+ *	- a P whose M does not come back: watch.h;
  *	- work waits behind a P that does not pick: wake another M;
- *	- a P whose M sits in an announced blocking call: take it;
- *	- a P that has picked nothing new for a slice: ask it to yield;
  *	- nobody polls the network: do it, or ask a P to;
  *	- the M in the poller does not know of an earlier timer: tell it.
+ * and every second whether we still have as many processors.
  * When all Ps are idle it gives memory back and then sleeps until a P leaves
- * the idle list (pidle_get_locked): an idle process has no wake-ups.
+ * the idle list (pidle_get_locked): an idle process has no wake-ups.  Before
+ * that it sees whether anything can happen at all (asleep.h).
  */
 
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "sched/m.h"
+#include "base/thread.h"
+#include "sched/asleep.h"
+#include "sched/checkpoint.h"
+#include "sched/detach.h"
 #include "sched/poller.h"
-#include "sched/sched.h"
+#include "sched/procs.h"
+#include "sched/quota.h"
+#include "sched/topology.h"
 #include "sched/wake.h"
+#include "sched/watch.h"
+#include "sched/world.h"
 
-#define TICK	    NS_PER_MS
+#define SLICE_OWN   (NS_PER_MS / 10)  /* the least that the kernel has */
+#define TICK_QUICK  (30 * NS_PER_US)
+#define TICK_STUCK  (NS_PER_MS / 5)
+#define HURRY	    16		      /* quick looks after a P was taken */
 #define OVERDUE	    (NS_PER_MS / 4)   /* a timer that nobody has run */
 #define IDLE_TICKS  10		      /* all idle for so long: rest */
 #define REST	    (250 * NS_PER_MS) /* then memory goes back */
@@ -28,6 +39,26 @@
 #define TRIM_BATCH  4096	      /* stacks */
 #define BURST	    64		      /* stacks taken in a tick */
 #define PREPARE	    256		      /* stacks, a MiB */
+#define TABLES_MAX  8		      /* numbers of Ps that there were */
+#define DISTANCES   64		      /* busy looks, then they matter */
+#ifdef RT_HARD
+#define QUOTA_EVERY (10 * NS_PER_MS)
+#else
+#define QUOTA_EVERY NS_PER_SEC
+#endif
+#define QUOTA_SHARE 1000 /* of the time goes into looking, at most */
+
+/* What one look leaves to the next. */
+struct pace {
+	int64_t wait;	 /* until then */
+	int64_t trimmed; /* memory was given back */
+	int64_t quota_due;
+	uint32_t stacks; /* in use */
+	int hurry;	 /* quick looks left */
+	int busy;	 /* looks at which some P ran, up to DISTANCES */
+	int idle;	 /* looks at which all Ps were */
+	bool burst, more;
+};
 
 static void poll_for_others(int64_t now)
 {
@@ -41,96 +72,85 @@ static void poll_for_others(int64_t now)
 	}
 }
 
-/* The owner of pp is asked to yield at its next entry. */
-static void preempt(struct p *pp)
+static bool someone_waits(rt_a32 *count)
 {
-	struct m *mp;
-
-	rt_lock(&sched.lock);
-	mp = (struct m *)rt_load_relaxed(&pp->m);
-	if (mp && !mp->nextp)
-		rt_store_relaxed(
-		    &mp->flags, rt_load_relaxed(&mp->flags) | M_PREEMPT);
-	rt_unlock(&sched.lock);
+	return rt_load_relaxed(count) > 0;
 }
 
-static bool take_blocked(struct p *pp)
+/* Of all Ps.  *soonest: a timer. */
+static struct view look(int64_t real, bool hurry, int64_t *soonest)
 {
-	struct m *mp;
-	bool got;
+	int64_t now = clock_now();
+	struct view v = { .real = real, .hurry = hurry,
+		.idle = someone_waits(&sched.npidle),
+		.woken = someone_waits(&sched.nwoken),
+		.global = someone_waits(&sched.nglobal) ||
+		    someone_waits(&sched.nlow) };
 
-	rt_lock(&sched.lock);
-	mp = (struct m *)rt_load_relaxed(&pp->m);
-	got = mp && rt_load_relaxed(&mp->blocking) && retake_locked(pp);
-	rt_unlock(&sched.lock);
-	if (got)
-		handoffp(pp);
-	return got;
-}
-
-static void watch(struct p *pp, int64_t real, int64_t now)
-{
-	uint32_t tick = rt_load_relaxed(&pp->tick);
-	uint32_t picks = rt_load_relaxed(&pp->ring_picks);
-	bool stuck = tick == pp->seen_tick, work = !p_empty(pp), more;
-	/* Who waits in runnext is picked soon, if anybody is. */
-	bool waits = stuck ? work : p_has_ring(pp);
-
-	if (stuck && take_blocked(pp))
-		return;
-	if (sched.seed) /* its order may not depend on the clock */
-		return;
-	/* Not only its own: who never parks would keep them all waiting. */
-	more = work || rt_load_relaxed(&sched.nglobal) > 0 ||
-	    timers_next(&pp->timers) <= now;
-	if (picks != pp->seen_picks || !more)
-		pp->seen_at = real;
-	else if (real - pp->seen_at >= SLICE) {
-		preempt(pp);
-		pp->seen_at = real;
-	}
-	if (waits && pp->seen_work && rt_load_relaxed(&sched.npidle) > 0) {
-		if (stuck) /* the guess of wake.h was wrong */
-			rt_store_relaxed(&pp->wake_credit, 0);
-		wakep();
-	}
-	if (rt_load_relaxed(&sched.nglobal) > 0 ||
-	    timers_next(&pp->timers) <= now)
-		rt_store_relaxed(&pp->attention, 1);
-	pp->seen_tick = tick;
-	pp->seen_picks = picks;
-	pp->seen_work = work;
-}
-
-/* real: how long things take; now: what timers are due. */
-static void look(int64_t real)
-{
-	int64_t next = NEVER, now = clock_now();
-
+	*soonest = NEVER;
 	rt_store_relaxed(&sched.tick_time, now);
-	for (uint32_t i = 0; i < sched.nprocs; i++) {
+	for (uint32_t i = 0; i < procs(); i++) {
 		int64_t t = timers_next(&sched.ps[i].timers);
 
-		if (t < next)
-			next = t;
+		if (t < *soonest)
+			*soonest = t;
 		/* Its owner does not come round, or it has none. */
-		if (t < now - OVERDUE && rt_load_relaxed(&sched.npidle) > 0)
+		if (t < now - OVERDUE && v.idle)
 			wakep();
-		if (!pidle_is(i))
-			watch(&sched.ps[i], real, now);
 	}
+	v.due = *soonest <= now;
+	for (uint32_t i = 0; i < procs(); i++)
+		if (!pidle_is(i))
+			watch(&sched.ps[i], &v);
 	if (rt_load_relaxed(&sched.polling))
-		wake_poller(next);
+		wake_poller(*soonest);
 	else if (real - rt_load_relaxed(&sched.polled) >= TICK)
 		poll_for_others(real);
-	if (rt_load_relaxed(&sched.nglobal) > 0)
+	if (v.global)
 		wake_global(); /* a thread could not be had before */
+	return v;
+}
+
+/*
+ * How long until the next look, while Ps run.  While calls block that nobody
+ * announced, and others wait for their Ps, how fast sysmon looks decides how
+ * long these wait; a quiet process need not pay for that.  When all Ps run,
+ * none may look at the clock when a timer is due.
+ */
+static int64_t pace(struct pace *p, const struct view *v, int64_t soonest)
+{
+	int64_t wait = p->burst ? TICK / 8 : TICK, left;
+
+	if (v->took)
+		p->hurry = HURRY;
+	else if (p->hurry > 0)
+		p->hurry--;
+	if (p->hurry > 0 && v->stuck)
+		wait = TICK_QUICK;
+	else if (p->hurry > 0 || v->stuck)
+		wait = TICK_STUCK;
+	left = soonest - clock_now();
+	if (!v->idle && left < wait && !sched.fake_time)
+		wait = left > TICK_QUICK ? left : TICK_QUICK;
+	return wait;
 }
 
 static void trim_timers(void)
 {
-	for (uint32_t i = 0; i < sched.nprocs; i++)
+	for (uint32_t i = 0; i < procs(); i++)
 		timers_trim(&sched.ps[i].timers);
+}
+
+/* True when woken, false at `until` (0: no limit).  An idle process has no
+ * wake-ups, unless it is asked for lines. */
+static bool doze(int64_t until)
+{
+	while (schedtrace_next() < (until ? until : NEVER)) {
+		if (note_sleep(&sched.sysmon_note, schedtrace_next()))
+			return true;
+		schedtrace(clock_real());
+	}
+	return note_sleep(&sched.sysmon_note, until);
 }
 
 /* Sleeps until a P runs.  Before that, memory that was not used for a REST
@@ -143,69 +163,118 @@ static void rest(void)
 	for (;;) {
 		rt_lock(&sched.lock);
 		note_clear(&sched.sysmon_note);
-		asleep = rt_load_relaxed(&sched.npidle) == sched.nprocs &&
-		    !rt_load_relaxed(&sched.halt);
+		asleep = rt_load_relaxed(&sched.npidle) == procs() &&
+		    !rt_load_relaxed(&sched.halt) &&
+		    rt_load_relaxed(&sched.spoilt) == 0;
 		if (asleep)
 			rt_store_relaxed(&sched.sysmon_asleep, 1);
 		rt_unlock(&sched.lock);
-		if (!asleep ||
-		    note_sleep(&sched.sysmon_note,
-			trimmed ? 0 : clock_real() + REST))
+		if (!asleep || doze(trimmed ? 0 : clock_real() + REST))
 			return;
 		rt_store_relaxed(&sched.sysmon_asleep, 0);
-		while (rt_load_relaxed(&sched.npidle) == sched.nprocs &&
+		while (rt_load_relaxed(&sched.npidle) == procs() &&
 		    arena_trim(TRIM_BATCH, g_read_seq))
 			;
 		trim_timers();
 		m_reap();
+		asleep_look();
 		trimmed = true;
 	}
 }
 
-/*
- * Goroutines are started in a burst: stacks are made ready meanwhile, for most
- * of a start's time would be its page fault.  The next look is after *tick.
- */
-static void prepare_stacks(uint32_t *seen, int64_t *tick)
+/* Goroutines are started in a burst: stacks are made ready meanwhile, for most
+ * of a start's time would be its page fault. */
+static void prepare_stacks(struct pace *p, int64_t since)
 {
-	uint32_t now = arena_in_use(sched.default_class), was = *seen;
-	bool burst = now > was && (now - was) * TICK >= BURST * *tick;
+	uint32_t now = arena_in_use(sched.default_class), was = p->stacks;
 
-	if (burst)
-		(void)arena_prepare(sched.default_class, PREPARE);
-	*seen = now;
-	*tick = burst ? TICK / 8 : TICK;
+	p->burst = now > was && (now - was) * TICK >= BURST * since;
+	if (p->burst)
+		(void)arena_prepare(
+		    sched.default_class, PREPARE, topology_may_touch());
+	p->stacks = now;
+}
+
+/* The answer may change while we run.  Where there are many mounts it takes
+ * long, and is then asked less often. */
+static void reread_quota(struct pace *p, int64_t now)
+{
+	int64_t wait;
+
+	if (now < p->quota_due || !rt_load_relaxed(&sched.follow_quota))
+		return;
+	procs_follow((uint32_t)quota_procs());
+	wait = (clock_real() - now) * QUOTA_SHARE;
+	p->quota_due = now + (wait > QUOTA_EVERY ? wait : QUOTA_EVERY);
+}
+
+/* Old tables are freed when nobody can be reading one. */
+static void tend_distances(void)
+{
+	if (topology_tend(procs()) > TABLES_MAX && world_stop_try()) {
+		topology_reclaim();
+		world_start();
+	}
+}
+
+static void look_after(struct pace *p, int64_t now)
+{
+	int64_t soonest;
+	struct view v;
+
+	if (rt_load_relaxed(&sched.npidle) < procs()) {
+		p->idle = 0;
+		v = look(now, p->hurry > 0, &soonest);
+		p->wait = pace(p, &v, soonest);
+		reread_quota(p, now);
+		if (p->busy < DISTANCES)
+			p->busy++;
+		else
+			tend_distances();
+	} else {
+		p->wait = TICK;
+		if (++p->idle >= IDLE_TICKS) {
+			rest();
+			p->idle = 0;
+		}
+	}
+}
+
+static void give_memory_back(struct pace *p, int64_t now)
+{
+	bool time = now - p->trimmed >= TRIM_EVERY;
+
+	if (p->more || time)
+		p->more = arena_trim(TRIM_BATCH, g_read_seq);
+	if (!p->more && time) {
+		arena_mark();
+		trim_timers();
+		p->trimmed = now;
+	}
 }
 
 static void *sysmon_main(void *arg)
 {
-	int64_t marked = clock_real(), now, tick = TICK;
-	uint32_t stacks = 0;
-	int idle = 0;
-	bool more = false;
+	int64_t now = clock_real(), last;
+	struct pace p = { .wait = TICK,
+		.trimmed = now,
+		.quota_due = now + QUOTA_EVERY };
 
 	(void)arg;
 	(void)prctl(PR_SET_TIMERSLACK, 1);
+	(void)thread_weigh(0, sched.nice, SLICE_OWN);
 	(void)prctl(PR_SET_NAME, "gamp-sysmon");
 	while (!rt_load_acquire(&sched.halt)) {
-		if (note_sleep(&sched.sysmon_note, clock_real() + tick))
+		if (note_sleep(&sched.sysmon_note, clock_real() + p.wait))
 			note_clear(&sched.sysmon_note);
+		last = now;
 		now = clock_real();
-		prepare_stacks(&stacks, &tick);
-		if (rt_load_relaxed(&sched.npidle) < sched.nprocs) {
-			idle = 0;
-			look(now);
-		} else if (++idle >= IDLE_TICKS) {
-			rest();
-			idle = 0;
-		}
-		if (more || now - marked >= TRIM_EVERY)
-			more = arena_trim(TRIM_BATCH, g_read_seq);
-		if (!more && now - marked >= TRIM_EVERY) {
-			arena_mark();
-			trim_timers();
-			marked = now;
-		}
+		schedtrace(now);
+		spoilt_clear();
+		checkpoint_settle();
+		prepare_stacks(&p, now - last);
+		look_after(&p, now);
+		give_memory_back(&p, now);
 	}
 	return NULL;
 }

@@ -319,6 +319,30 @@ struct timers *timer_shift(struct timer *t, int64_t when, bool *sooner)
 	return h;
 }
 
+void timers_move(struct timers *to, struct timers *from)
+{
+	rt_lock(&to->lock);
+	rt_lock_beside(&from->lock); /* nobody else holds two */
+	(void)make_room(from);
+	while (from->held) { /* it is due: at the top of the other */
+		struct alarm *a = from->held;
+
+		let_go(from, a);
+		insert(from, &a->t);
+	}
+	while (from->n > 0 && (to->n + to->nheld < to->cap || make_room(to))) {
+		struct timer *t = from->heap[from->n - 1].t;
+
+		from->n--;
+		rt_store_release(&t->heap, (uintptr_t)to);
+		insert(to, t);
+	}
+	publish(from);
+	publish(to);
+	rt_unlock_beside(&from->lock);
+	rt_unlock(&to->lock);
+}
+
 /* What one run has got for alarms that need it. */
 struct hand {
 	const struct alarm_kind *kind; /* of what is in it */

@@ -166,6 +166,11 @@ bool timer_reset(struct timer *t, int64_t when, uint64_t seq);
  * *sooner: it comes before what was the earliest of that heap. */
 struct timers *timer_shift(struct timer *t, int64_t when, bool *sooner);
 
+/* Moves all that is armed from one heap to the other: as if it had been armed
+ * there.  Beside stop and reset, not beside start or run.  What does not fit
+ * stays. */
+void timers_move(struct timers *to, struct timers *from);
+
 /* Calls what is due at `now`; returns how many. */
 int timers_run(struct timers *h, int64_t now);
 

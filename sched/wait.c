@@ -10,16 +10,6 @@
 #include "sched/sleep.h"
 #include "sched/wait.h"
 
-struct wait *wait_self(struct m *mp, struct wait *own)
-{
-	if (mp && mp->curg) {
-		mp->curg->wait.g = mp->curg;
-		return &mp->curg->wait;
-	}
-	*own = (struct wait){ 0 };
-	return own;
-}
-
 /* From one state of this wait to another; false: it is in none of them. */
 static bool move(struct wait *w, uint64_t word, uint32_t to)
 {
@@ -108,13 +98,18 @@ static bool commit_timed(
 	return move(w, word | W_COMMIT, W_WAIT);
 }
 
+static uint64_t next_word(struct g *gp)
+{
+	return (rt_load_relaxed(&gp->wait.word) + W_SEQ) &
+	    ~(uint64_t)(W_SEQ - 1);
+}
+
 static bool commit(struct g *gp, void *arg)
 {
 	const struct parking *how = arg;
 	void (*release)(void *) = how->release;
 	void *obj = how->obj;
-	uint64_t word = (rt_load_relaxed(&gp->wait.word) + W_SEQ) &
-	    ~(uint64_t)(W_SEQ - 1);
+	uint64_t word = next_word(gp);
 	bool parked;
 
 	if (how->firm || gp->uncancellable)
@@ -196,4 +191,117 @@ void wait_wake(struct wait *w)
 		rt_ready(w->g);
 	else
 		(void)note_wake(&w->note);
+}
+
+/* ---- open waits -------------------------------------------------------- */
+
+/* A ticket is the wait's number and the slot of its goroutine. */
+#define SEQ_SHIFT 6 /* of W_SEQ */
+#define SEQ_BITS  (63 - ARENA_REF_BITS)
+_Static_assert(W_SEQ == 1 << SEQ_SHIFT, "W_SEQ");
+
+static gamp_ticket ticket_of(uint32_t ref, uint64_t word)
+{
+	uint64_t seq = word >> SEQ_SHIFT & ((UINT64_C(1) << SEQ_BITS) - 1);
+
+	return (gamp_ticket)(seq << ARENA_REF_BITS | ref);
+}
+
+struct open_wait {
+	gamp_commit_fn *fn;
+	void *arg;
+	int64_t deadline;
+	int refused; /* why it did not wait at all */
+};
+
+/* On the waiter's stack, which is not resumed while the state is COMMIT. */
+static bool commit_open(struct g *gp, void *arg)
+{
+	struct open_wait *o = arg;
+	struct wait *w = &gp->wait;
+	uint64_t word = next_word(gp) | W_OPEN |
+	    (gp->uncancellable ? W_FIRM : 0) | W_COMMIT;
+	int r = 0;
+
+	if (o->deadline != NEVER) {
+		gp->timer.fn = time_out;
+		gp->timer.arg = gp;
+		gp->timer.seq = word;
+	}
+	rt_store_release(&w->word, word);
+	if (o->deadline != NEVER)
+		r = timer_arm(&gp->timer, o->deadline);
+	/* Called whatever happened: it unlocks what the caller has locked. */
+	if (!o->fn(ticket_of(gp->ref, word), o->arg) && r == 0)
+		r = -EAGAIN;
+	if (r < 0) {
+		if (move(w, word, W_IDLE)) /* else somebody has ended it */
+			o->refused = r;
+		return false;
+	}
+	membar_light(); /* pairs with F2 */
+	if (!(word & W_FIRM) && (rt_load_relaxed(&gp->tag) & 1))
+		(void)move(w, word, W_POKED);
+	return move(w, word, W_WAIT);
+}
+
+static int why_open(struct g *gp, int64_t deadline)
+{
+	switch (rt_load_acquire(&gp->wait.word) & W_STATE) {
+	case W_WON:
+		return 0;
+	case W_CANCEL:
+		return -ECANCELED;
+	case W_TIME:
+		return -ETIMEDOUT;
+	default: /* POKED, before it was parked */
+		return deadline <= clock_now() ? -ETIMEDOUT : -ECANCELED;
+	}
+}
+
+/* The wait is over, whoever may still have its ticket. */
+static void close_wait(struct wait *w)
+{
+	rt_store_release(&w->word,
+	    rt_load_relaxed(&w->word) & ~(uint64_t)(W_STATE | W_OPEN));
+}
+
+int wait_open(struct g *gp, gamp_commit_fn *fn, void *arg, int64_t deadline,
+    const char *text)
+{
+	struct open_wait o = { .fn = fn, .arg = arg, .deadline = deadline };
+	int r;
+
+	gp->wait.text = text;
+	rt_park_now(commit_open, &o, WHY_PARK);
+	if (deadline != NEVER)
+		(void)timer_stop(&gp->timer);
+	r = o.refused < 0 ? o.refused : why_open(gp, deadline);
+	close_wait(&gp->wait);
+	return r;
+}
+
+int wait_open_win(gamp_ticket ticket)
+{
+	uint32_t ref = (uint32_t)ticket & ((1u << ARENA_REF_BITS) - 1);
+	struct g *gp;
+	uint64_t word;
+
+	if (ticket <= 0 || !arena_has(ref))
+		return -ESRCH;
+	gp = arena_ctl(ref);
+	word = rt_load_acquire(&gp->wait.word);
+	while ((word & W_OPEN) && ticket_of(ref, word) == ticket) {
+		uint32_t state = word & W_STATE;
+
+		if (state != W_WAIT && state != W_COMMIT)
+			break;
+		if (move(&gp->wait, word, W_WON)) {
+			if (state == W_WAIT)
+				rt_ready(gp);
+			return 0;
+		}
+		word = rt_load_acquire(&gp->wait.word);
+	}
+	return -ESRCH;
 }

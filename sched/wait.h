@@ -13,6 +13,7 @@
  *	W_IDLE	   not waiting			the waiter -> COMMIT, WAIT
  *	W_COMMIT   off its stack, not yet	its commit -> WAIT
  *		   ready to be woken		others -> POKED
+ *						(gamp_ready -> WON)
  *	W_WAIT	   parked			a partner -> WON
  *						timer -> TIME
  *						canceller -> CANCEL
@@ -39,6 +40,7 @@
 #ifndef RT_SCHED_WAIT_H
 #define RT_SCHED_WAIT_H
 
+#include <gamp/embed.h>
 #include <gamp/sync.h>
 
 #include "base/note.h"
@@ -59,13 +61,17 @@ enum {
 	W_STATE = 7,
 	W_FIRM = 8, /* not to be cancelled */
 	W_FDS = 16, /* a descriptor may poke it, from any thread */
-	W_SEQ = 32, /* one more wait */
+	W_OPEN = 32, /* by gamp_park: any thread with the ticket wins it */
+	W_SEQ = 64, /* one more wait */
 };
 
 struct wait {
 	rt_a64 word;
-	struct g *g;	     /* null: a thread */
-	struct sudog *fired; /* by whoever won it */
+	struct g *g;	     /* whose it is, for good; null: a thread's */
+	union {
+		struct sudog *fired; /* by whoever won it */
+		const char *text;    /* of an open one: for what it waits */
+	};
 	struct note note;    /* the thread's */
 };
 
@@ -92,9 +98,6 @@ struct parking {
 	uint8_t why;	  /* enum rt_why */
 };
 
-/* The caller's: of its G, or `own`. */
-struct wait *wait_self(struct m *mp, struct wait *own);
-
 /*
  * Waits.  Holds guards when called, none when it returns.  0: won, and fired
  * is set.  -ECANCELED, -ETIMEDOUT, -ENOMEM (no room for the timer); -EINTR:
@@ -109,6 +112,18 @@ void wait_wake(struct wait *w);
 
 /* A canceller, after F2. */
 void wait_cancel(struct g *gp);
+
+/*
+ * gamp_park: waits with what gamp/embed.h says.  The commit runs while the
+ * state is COMMIT: whoever ends the wait then (a partner makes it WON, others
+ * POKED) leaves it to the commit's end to see that the goroutine goes on, so
+ * the commit may use the waiter's stack.
+ */
+int wait_open(struct g *gp, gamp_commit_fn *fn, void *arg, int64_t deadline,
+    const char *text);
+
+/* Whoever has the ticket.  0, or -ESRCH. */
+int wait_open_win(gamp_ticket ticket);
 
 /* A descriptor, for the wait that had this word.  True: ready gp. */
 bool wait_poke(struct g *gp, uint64_t word);

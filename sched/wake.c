@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* wake.c - see wake.h for the argument; W, F, R, S are named there. */
 
-#include "sched/wake.h"
+#include "sched/apart.h"
+#include "sched/guest.h"
 #include "sched/poller.h"
+#include "sched/wake.h"
 
 /*
  * Hands pp to an M that is asleep; null if there is none.  wake_m follows.
@@ -21,6 +23,7 @@ static struct m *assign_locked(struct p *pp, bool spinning, bool poller)
 	} else {
 		return NULL;
 	}
+	stat_inc(&sched.m_stats.wakeups);
 	mp->nextp = pp;
 	mp->next_spinning = spinning;
 	rt_store_release(&pp->m, (uintptr_t)mp); /* m.h I2 */
@@ -29,12 +32,15 @@ static struct m *assign_locked(struct p *pp, bool spinning, bool poller)
 
 /* By its futex, or out of the poller; which one it sleeps on is stale the
  * moment the lock is gone, so a poller gets both. */
-static void wake_m(struct m *mp, bool polls)
+static void wake_m(struct m *mp, bool polls, bool apart)
 {
+	uint32_t from = apart ? apart_begin(mp) : 0;
+
 	if (polls)
 		sched_poller->wake();
 	else
 		(void)note_wake(&mp->note);
+	apart_end(mp, from);
 }
 
 /*
@@ -57,15 +63,22 @@ static void start_failed(struct p *pp, bool spinning)
 	}
 	rt_unlock(&sched.lock);
 	if (mp)
-		wake_m(mp, polls);
+		wake_m(mp, polls, false);
 }
 
-/* Runs pp, which nobody owns, on some M. */
-void startm(struct p *pp, bool spinning)
+/* apart: on another processor than the caller's. */
+static void start(struct p *pp, bool spinning, bool apart)
 {
 	struct m *mp;
 	bool polls;
 
+	if (guest_on()) {
+		rt_lock(&sched.lock);
+		pidle_put_locked(pp);
+		rt_unlock(&sched.lock);
+		guest_wake();
+		return;
+	}
 	rt_lock(&sched.lock);
 	/* A thread is better than to have nobody in the poller, if one can be
 	 * had and is not for the last P: running Ps poll for themselves. */
@@ -75,16 +88,25 @@ void startm(struct p *pp, bool spinning)
 	polls = mp && mp == sched.poller;
 	rt_unlock(&sched.lock);
 	if (mp)
-		wake_m(mp, polls);
+		wake_m(mp, polls, apart);
 	else if (m_start(pp, spinning) < 0)
 		start_failed(pp, spinning);
 }
 
-void wakep(void)
+void startm(struct p *pp, bool spinning)
+{
+	start(pp, spinning, false);
+}
+
+static void wake_one(bool apart)
 {
 	uint32_t none = 0;
 	struct p *pp;
 
+	if (guest_on()) {
+		guest_wake();
+		return;
+	}
 	if (rt_load_relaxed(&sched.nspinning) != 0 ||
 	    !rt_cas_seqcst(&sched.nspinning, &none, 1))
 		return;
@@ -94,42 +116,76 @@ void wakep(void)
 		(void)rt_sub_seqcst(&sched.nspinning, 1);
 	rt_unlock(&sched.lock);
 	if (pp)
-		startm(pp, true);
+		start(pp, true, apart);
+}
+
+void wakep(void)
+{
+	wake_one(false);
+}
+
+bool wake_work(void)
+{
+	if (rt_load_relaxed(&sched.nglobal) > 0 ||
+	    rt_load_relaxed(&sched.nlow) > 0)
+		return true;
+	for (uint32_t i = 0; i < procs(); i++)
+		if (pidle_is(i) ? rt_load_relaxed(&sched.ps[i].inbox) != 0 :
+				  !p_empty(&sched.ps[i]))
+			return true;
+	return false;
 }
 
 void wake_submitted(struct p *pp, bool lone)
 {
 	if (pp->alone)
 		return; /* the caller has the only P */
+	pp->lone = false; /* of the one before, which may be stolen */
 	hard_point();
-	rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */
+	rt_fence_seqcst(); /* F1, pairs with F2 in idle.c */
 	if (rt_load_relaxed(&sched.nspinning) != 0 || /* R1 */
 	    rt_load_relaxed(&sched.npidle) == 0)      /* R2 */
 		return;
+	pp->lone = lone;
+	pp->lone_at = 0;
+	if (lone && pp->lone_now != (uint32_t)pp->now) {
+		pp->lone_now = (uint32_t)pp->now;
+		pp->lone_at = clock_real();
+	}
 	if (lone && rt_load_relaxed(&pp->wake_credit) > 0)
 		return; /* sysmon looks after it */
-	wakep();
+	wake_one(lone); /* the caller is one who computes, as it seems */
 }
 
 void wake_global(void)
 {
-	rt_fence_seqcst(); /* F1, pairs with F2 in loop.c */
+	rt_fence_seqcst(); /* F1, pairs with F2 in idle.c */
 	if (rt_load_relaxed(&sched.nspinning) == 0 &&
 	    rt_load_relaxed(&sched.npidle) != 0)
 		wakep();
 }
 
+void wake_search(struct m *mp)
+{
+	if (!mp->spinning) {
+		mp->spinning = true;
+		(void)rt_add_seqcst(&sched.nspinning, 1);
+	}
+}
+
 void wake_found(struct m *mp)
 {
 	mp->spinning = false;
-	(void)rt_sub_seqcst(&sched.nspinning, 1);
-	/* Another may have counted on us: R1 and R2 on its behalf. */
-	wake_global();
+	(void)rt_sub_seqcst(&sched.nspinning, 1); /* S2 */
+	rt_fence_seqcst(); /* F2, pairs with F1: another may count on us */
+	if (rt_load_relaxed(&sched.nspinning) == 0 &&
+	    rt_load_relaxed(&sched.npidle) != 0 && wake_work()) /* S3 */
+		wakep();
 }
 
 void wake_poller(int64_t when)
 {
-	rt_fence_seqcst(); /* pairs with the one in idle_poll, loop.c */
+	rt_fence_seqcst(); /* pairs with the one in poll_blocking, poll.c */
 	if (when < rt_load_relaxed(&sched.poll_until))
 		sched_poller->wake();
 }

@@ -41,7 +41,7 @@ enum {
 	EACH_MAX = 1 << 13, /* items of a producer in a round */
 	BURST = 32,         /* sent or received in one manner */
 	ROUNDS = 10,        /* of a run */
-	HANG = 60,          /* seconds for a round */
+	HANG = 120,         /* seconds for a round */
 };
 
 #define FORWARDED (UINT64_C(1) << 63)

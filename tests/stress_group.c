@@ -30,7 +30,7 @@
 #include "tests/stress.h"
 
 #define LANES 4
-#define HANG  20 /* seconds without any progress */
+#define HANG  60 /* seconds without any progress */
 #define DEPTH 3
 #define WIDTH 5
 
@@ -468,9 +468,9 @@ int main(int argc, char **argv)
 	const char *scale = getenv("STRESS_SCALE");
 
 	take_seed(argc, argv);
-	rounds = (scale ? atoll(scale) : 4) * 1000;
+	rounds = (int64_t)((scale ? atof(scale) : 4) * 1000);
 	(void)printf(
-	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);
+	    "seed 0x%" PRIx64 " rounds %" PRId64 "\n", seed, rounds);
 	for (int i = 0; i < 8; i++)
 		MUST(gamp_key_new(&keys[i], come_and_go) == 0, i);
 	(void)signal(SIGALRM, on_alarm);

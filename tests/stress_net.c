@@ -36,7 +36,7 @@
 
 #define LANES   8
 #define VICTIMS 6
-#define HANG    20 /* seconds without any progress */
+#define HANG    60 /* seconds without any progress */
 
 struct lane;
 
@@ -726,9 +726,9 @@ int main(int argc, char **argv)
 	int64_t began;
 
 	take_seed(argc, argv);
-	rounds = (scale ? atoll(scale) : 4) * 1000;
+	rounds = (int64_t)((scale ? atof(scale) : 4) * 1000);
 	(void)printf(
-	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);
+	    "seed 0x%" PRIx64 " rounds %" PRId64 "\n", seed, rounds);
 	(void)signal(SIGALRM, on_alarm);
 	(void)alarm(HANG);
 	for (current = 0; current < sizeof(parts) / sizeof(parts[0]);

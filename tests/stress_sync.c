@@ -35,7 +35,7 @@
 
 #define LANES   6
 #define VICTIMS 5
-#define HANG    20 /* seconds without any progress */
+#define HANG    60 /* seconds without any progress */
 #define US      GAMP_MICROSECOND
 
 struct lane;
@@ -524,9 +524,9 @@ int main(int argc, char **argv)
 	const char *scale = getenv("STRESS_SCALE");
 
 	take_seed(argc, argv);
-	rounds = (scale ? atoll(scale) : 4) * 1000;
+	rounds = (int64_t)((scale ? atof(scale) : 4) * 1000);
 	(void)printf(
-	    "seed 0x%" PRIx64 " scale %" PRId64 "\n", seed, rounds / 1000);
+	    "seed 0x%" PRIx64 " rounds %" PRId64 "\n", seed, rounds);
 	(void)signal(SIGALRM, on_alarm);
 	(void)alarm(HANG);
 	for (int with = 0; with < 2; with++) {

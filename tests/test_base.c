@@ -100,17 +100,18 @@ static void prepared_slots_are_free_and_guarded(void **state)
 
 	(void)state;
 	arena_up(80, ARENA_GUARD_AUTO);
-	assert_int_equal(arena_prepare(1, 20), 0); /* none was used yet */
+	assert_int_equal(arena_prepare(1, 20, true), 0); /* none used yet */
 	assert_int_equal(arena_get(1, r, 1), 1);
-	assert_int_equal(arena_prepare(1, 20), 20);
-	assert_int_equal(arena_prepare(1, 20), 0);
+	assert_int_equal(arena_prepare(1, 20, true), 20);
+	assert_int_equal(arena_prepare(1, 20, false), 0);
 	assert_int_equal(arena_in_use(1), 1);
 	assert_int_equal(arena_get(1, r + 1, 39), 20);
 	assert_int_equal(arena_in_use(1), 21);
 	for (int i = 0; i < 21; i++)
 		for (int k = 0; k < i; k++)
 			assert_int_not_equal(r[i], r[k]);
-	assert_int_equal(arena_prepare(1, 80), 70 - 21); /* an eighth less */
+	/* An eighth less.  Their memory is for others to touch. */
+	assert_int_equal(arena_prepare(1, 80, false), 70 - 21);
 	arena_stats(&s);
 	assert_int_equal(s.slots, 70);
 	assert_int_equal(s.unguarded, 0);

@@ -98,7 +98,7 @@ static int result_of(struct call *c)
 /* Every size of values beside every capacity. */
 
 static const size_t sizes[] = { 0, 1, 8, 24, 200, MAX_SIZE };
-static const size_t caps[] = { 0, 1, 10, 1000 };
+static const size_t caps[] = { 0, 1, 10, SCALE > 1 ? 1000 : 100 };
 
 static void an_empty_one(struct gamp_chan *ch)
 {

@@ -35,7 +35,7 @@ static void tryrecv_main(void *arg)
 {
 	(void)arg;
 	begin();
-	for (int i = 0; i < 5000 * SCALE; i++) {
+	for (int i = 0; i < 1250 * SCALE; i++) {
 		struct gamp_chan *ch = gamp_chan_new(8, 1);
 		uint64_t x = 1;
 
@@ -77,7 +77,7 @@ static void trysend_main(void *arg)
 {
 	(void)arg;
 	begin();
-	for (int i = 0; i < 1000 * SCALE; i++) {
+	for (int i = 0; i < 500 * SCALE; i++) {
 		struct gamp_chan *ch = gamp_chan_new(0, 0);
 
 		await_parked(go(receive_once, ch), WHY_RECV);
@@ -109,7 +109,7 @@ static void put_and_take(void *arg)
 	bool first = atomic_load(&reversed);
 	uint64_t x = 3;
 
-	for (int i = 0; i < 4000 * SCALE; i++) {
+	for (int i = 0; i < 2000 * SCALE; i++) {
 		if (!first || i > 0)
 			CHECK_EQ(gamp_chan_trysend(ch, &x), 0);
 		CHECK_EQ(gamp_chan_tryrecv(ch, &x), 0);
@@ -316,7 +316,7 @@ static int fickle_threads;
 
 static void fickle_main(void *arg)
 {
-	int lives = (fickle_threads ? 60 : 300) * SCALE;
+	int lives = (fickle_threads ? 30 : 150) * SCALE;
 
 	(void)arg;
 	begin();
@@ -376,7 +376,7 @@ static void cancel_alone_main(void *arg)
 	(void)arg;
 	begin();
 	for (how = 0; how < 4; how++)
-		for (int i = 0; i < 2500 * SCALE; i++) {
+		for (int i = 0; i < 1250 * SCALE; i++) {
 			int64_t id;
 
 			atomic_store(&stage, 0);
@@ -432,7 +432,7 @@ static void duel_main(void *arg)
 
 	(void)arg;
 	begin();
-	for (int i = 0; i < 4000 * SCALE; i++) {
+	for (int i = 0; i < 2000 * SCALE; i++) {
 		struct gamp_chan *ch = gamp_chan_new(8, 0);
 		uint64_t x = 7;
 		int64_t id;
@@ -511,7 +511,7 @@ static void ping_main(void *arg)
 			gamp_chan_new(8, cap / 2), 0 };
 
 		(void)go(pong, &t);
-		ping(&t, 5000 * SCALE);
+		ping(&t, 2500 * SCALE);
 		await_finished(1);
 		CHECK_EQ(gamp_chan_free(t.to), 0);
 		CHECK_EQ(gamp_chan_free(t.back), 0);
@@ -535,7 +535,7 @@ static void thread_ping_main(void *arg)
 		pthread_t th;
 
 		CHECK_EQ(pthread_create(&th, NULL, pong_on_thread, &t), 0);
-		ping(&t, 300 * SCALE);
+		ping(&t, 150 * SCALE);
 		(void)pthread_join(th, NULL);
 		await_finished(1);
 		CHECK_EQ(gamp_chan_free(t.to), 0);
@@ -631,7 +631,7 @@ static void worker(void *arg)
 static void feed(void *arg)
 {
 	static const int odd[] = { 2, 3, 7, 11, 13, 17, 19, 23, 27, 31 };
-	int n = 13000 * SCALE;
+	int n = 6500 * SCALE;
 	long *expect = arg;
 
 	for (int i = 0; i < n; i++) {
@@ -661,7 +661,7 @@ static void consumers_main(void *arg)
 		sum += x;
 		n++;
 	}
-	CHECK_EQ(n, 13000 * SCALE);
+	CHECK_EQ(n, 6500 * SCALE);
 	CHECK_EQ(sum, expect);
 	CHECK_EQ(gamp_chan_free(work), 0);
 	CHECK_EQ(gamp_chan_free(results), 0);

@@ -214,7 +214,7 @@ void throw_out(void *)
 void escape_main(void *)
 {
 	CHECK(gamp_go(throw_out, nullptr) > 0);
-	(void)gamp_sleep(10 * GAMP_SECOND);
+	(void)gamp_sleep(60 * GAMP_SECOND);
 }
 
 [[noreturn]] void terminated()
@@ -236,7 +236,7 @@ void an_exception_that_leaves_the_goroutine_terminates(bool handler)
 		rlimit none{};
 
 		(void)setrlimit(RLIMIT_CORE, &none);
-		(void)alarm(20);
+		(void)alarm(100);
 		if (handler)
 			std::set_terminate(terminated);
 		else
@@ -250,6 +250,30 @@ void an_exception_that_leaves_the_goroutine_terminates(bool handler)
 	else
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
+struct point {
+	int x;
+};
+point *published;
+
+// The macros of rcu.h, with members, references and null.
+void rcu_reads_and_assigns()
+{
+	struct {
+		point *p;
+	} holder{ nullptr };
+	point *&ref = holder.p;
+
+	gamp_rcu_assign(published, nullptr);
+	gamp_rcu_assign(ref, new point{ 7 });
+	gamp_rcu_assign(published, holder.p);
+	gamp_rcu_read_lock();
+	const point *seen = gamp_rcu_dereference(published);
+	CHECK(seen == gamp_rcu_dereference(ref) && seen->x == 7);
+	gamp_rcu_read_unlock();
+	CHECK(gamp_rcu_defer(
+		  [](void *p) { delete static_cast<point *>(p); }, ref) == 0);
+	CHECK(gamp_rcu_barrier() == 0);
+}
 } // namespace
 
 int main()
@@ -260,6 +284,7 @@ int main()
 	for (int procs : { 1, 2, 4 })
 		exceptions_stay_in_their_goroutine(procs);
 	destructors_run_when_the_runtime_stops();
+	rcu_reads_and_assigns();
 	std::puts("done");
 	return 0;
 }

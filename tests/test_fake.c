@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -304,11 +305,14 @@ static void *time_out_on_thread(void *arg)
 
 static void jump_main(void *arg)
 {
-	int64_t limit = 10 * GAMP_SECOND;
+	int64_t limit = 60 * GAMP_SECOND;
+	int before = atomic_load(&timeouts);
 	struct timespec from, now;
 	pthread_t t;
 
 	EXPECT(pthread_create(&t, NULL, time_out_on_thread, arg) == 0);
+	while (atomic_load(&timeouts) == before) /* it is there */
+		(void)sched_yield();
 	for (int i = 0; i < JUMPS; i++)
 		EXPECT(gamp_sleep(12 * 3600 * GAMP_SECOND) == 0);
 	atomic_store(&over, true);
@@ -336,7 +340,6 @@ static void a_threads_deadline_passes_while_the_clock_jumps(void **state)
 		atomic_store(&threads_out, 0);
 		run(jump_main, empty, &o);
 	}
-	assert_true(atomic_load(&timeouts) > 0);
 	assert_int_equal(gamp_chan_free(empty), 0);
 }
 
@@ -357,15 +360,15 @@ static void serve(void *arg)
 
 static void idle_peer(void *arg)
 {
-	gamp_fd l = gamp_listen("tcp4", "127.0.0.1:0"), fd;
-	struct gamp_addr addr;
-	char text[80], c;
+	char name[32], c;
+	gamp_fd l, fd;
 
 	(void)arg;
-	EXPECT(l > 0 && gamp_local_addr(l, &addr) == 0);
-	EXPECT(gamp_go(serve, &l) > 0);
-	EXPECT(gamp_addr_string(&addr, text, sizeof(text)) > 0);
-	fd = gamp_dial("tcp4", text);
+	/* No TCP: its data may be under way for a moment. */
+	(void)snprintf(name, sizeof(name), "@gamp-fake-%d", (int)getpid());
+	l = gamp_listen("unix", name);
+	EXPECT(l > 0 && gamp_go(serve, &l) > 0);
+	fd = gamp_dial("unix", name);
 	EXPECT(fd > 0 && gamp_write(fd, "ping", 4) == 4);
 	EXPECT(gamp_read(fd, &c, 1) == 0);
 	EXPECT(gamp_now() == 61 * GAMP_SECOND);

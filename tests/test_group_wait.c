@@ -534,7 +534,7 @@ static void a_forked_child_waits_for_a_group_and_gets_out(void **state)
 		assert_int_equal(gamp_group_init(&g[i], deadline), 0);
 		pid = fork();
 		if (pid == 0) {
-			(void)alarm(5);
+			(void)alarm(60);
 			(void)gamp_group_wait(&g[i]);
 			_exit(0);
 		}

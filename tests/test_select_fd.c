@@ -392,7 +392,7 @@ static void room_main(void *arg)
 	(void)arg;
 	for (size_t i = 0; i < LEN(kinds); i++) {
 		kinds[i].make(&a, &b);
-		for (int k = 0; k < 5; k++) {
+		for (int k = 0; k < 3; k++) {
 			w.c[0] = GAMP_WRITABLE(a);
 			w.c[1] = kinds[i].both ? GAMP_READABLE(a)
 					       : GAMP_RECV(NULL, NULL);

@@ -37,7 +37,7 @@ static void moment_main(void *arg)
 {
 	(void)arg;
 	begin();
-	for (int i = 0; i < 5000 * SCALE; i++) {
+	for (int i = 0; i < 2500 * SCALE; i++) {
 		one = gamp_chan_new(sizeof(int), 1);
 		two = gamp_chan_new(sizeof(int), (size_t)i % 2);
 		CHECK_EQ(send_int(one, 1), 0);
@@ -64,7 +64,7 @@ static void default_goes_only_if_nothing_else_can(void **state)
 static void carry(void *arg)
 {
 	(void)arg;
-	for (int i = 0; i < 2000 * SCALE; i++) {
+	for (int i = 0; i < 1000 * SCALE; i++) {
 		CHECK_EQ(send_int(two, i), 0);
 		CHECK_EQ(gamp_chan_recv(one, NULL), 0);
 		CHECK_EQ(send_int(one, i), 0);
@@ -199,7 +199,7 @@ static void merge(void *arg)
 
 static void double_main(void *arg)
 {
-	int n = 5000 * SCALE;
+	int n = 2500 * SCALE;
 	char *seen = calloc((size_t)n, 1);
 
 	(void)arg;
@@ -273,7 +273,7 @@ static void stress_main(void *arg)
 {
 	(void)arg;
 	begin();
-	each = 1500 * SCALE;
+	each = 700 * SCALE;
 	for (int k = 0; k < 4; k++) {
 		c4[k] = gamp_chan_new(sizeof(int), c4_caps[k]);
 		(void)go(send_each, c4[k]);
@@ -315,7 +315,7 @@ static void cancel_alone_main(void *arg)
 
 	(void)arg;
 	begin();
-	for (int i = 0; i < 10000 * SCALE; i++) {
+	for (int i = 0; i < 5000 * SCALE; i++) {
 		int64_t id, limit = gamp_now() + 200 * GAMP_MICROSECOND;
 
 		how = i % 4;
@@ -438,7 +438,7 @@ static int mixing_threads;
 static void mix_main(void *arg)
 {
 	uint64_t rng = random64() | 1;
-	size_t lives = (mixing_threads ? 500 : 2000) * SCALE;
+	size_t lives = (mixing_threads ? 250 : 1000) * SCALE;
 	struct mixer m[8], tm[4];
 	pthread_t t[4];
 

@@ -555,8 +555,8 @@ static void go_round(void *arg)
 	while (!let_go && gamp_now() < limit);
 	CHECK_EQ(r, is_late ? -ETIMEDOUT : -ECANCELED);
 	CHECK(let_go);
-	atomic_fetch_add(&woken, 1);
 	unlock_ok();
+	atomic_fetch_add(&woken, 1); /* it may have lost its P before */
 }
 
 static void round_main(void *arg)

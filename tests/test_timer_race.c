@@ -236,7 +236,7 @@ static void keep_busy(void *arg)
 {
 	struct busy *b = arg;
 
-	for (int i = 0; i < SCALE * 20; i++) {
+	for (int i = 0; i < SCALE * 10; i++) {
 		int64_t now = gamp_now();
 
 		for (int k = 0; k < MANY; k++) {
@@ -483,7 +483,7 @@ static void the_last_goroutine_is_found_on_an_idle_p(void **state)
 
 static void set_room(uint32_t cap)
 {
-	for (uint32_t i = 0; i < sched.nprocs; i++)
+	for (uint32_t i = 0; i < procs(); i++)
 		sched.ps[i].timers.cap = cap;
 }
 

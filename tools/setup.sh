@@ -7,7 +7,8 @@ packages="gcc g++ libc6-dev cmake make python3 pkg-config
 	liburcu-dev libhwloc-dev libcmocka-dev relacy-dev
 	libhttp-parser-dev wrk strace clang
 	libclang-rt-14-dev gcc-aarch64-linux-gnu g++-aarch64-linux-gnu
-	libc6-dev-arm64-cross qemu-user gdb"
+	libc6-dev-arm64-cross qemu-user gdb
+	libuv1-dev rustc"
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "setup.sh: not a Debian system; what is needed:" $packages >&2

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # test.sh - builds and runs all tests: plain and hard, then under sanitizers.
 #
-#	tools/test.sh			everything, some ten minutes on 2 cores
+#	tools/test.sh			everything, some fifteen minutes on 2 cores
 #	tools/test.sh dev asan		only these presets
 set -eu
 cd "$(dirname "$0")/.."

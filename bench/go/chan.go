@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -12,6 +13,7 @@ import (
 func chanMain() {
 	rows(func(procs int) {
 		run(fmt.Sprintf("ChanRound/cap=0/procs=%d", procs), chanRound, 0)
+		run(fmt.Sprintf("ChanRoundLocked/procs=%d", procs), chanRound, 1)
 		for i, s := range streams {
 			run(fmt.Sprintf("ChanStream/%s/procs=%d", s.name, procs),
 				stream, int64(i))
@@ -26,6 +28,9 @@ func chanRound(b *bench) {
 	b.start()
 	running.Add(1)
 	go func() {
+		if b.arg != 0 {
+			runtime.LockOSThread() // it ends with the goroutine
+		}
 		for i := int64(0); i < b.n; i++ {
 			back <- <-there + 1
 		}

@@ -32,6 +32,8 @@ var twins = map[string]func(){
 	"ring":          ringMain,
 	"fib":           fibMain,
 	"after":         afterMain,
+	"stall":         stallMain,
+	"world":         worldMain,
 }
 
 var only string

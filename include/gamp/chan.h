@@ -9,8 +9,8 @@
  * Goroutines and plain threads may both use a channel, at both ends: a thread
  * that waits sleeps on a futex.  Threads cannot be cancelled.
  *
- * In the callback of a short timer (gamp/timer.h), which may not park, calls
- * that would have to wait give -EDEADLK.
+ * In the callback of a short timer (gamp/timer.h), which may not park, and to
+ * a guest's host (gamp/guest.h), calls that would have to wait give -EDEADLK.
  *
  * A null channel: -EINVAL, except in gamp_select, where its case never goes,
  * so that a program switches a case off by setting it to null.

@@ -82,7 +82,8 @@ GAMP_API void gamp_group_cancel(struct gamp_group *g);
  *
  * Returns	0, or the first error
  * Errors	-EDEADLK	called from a goroutine of this group, or in
- *				the callback of a short timer
+ *				the callback of a short timer; or it would
+ *				have to wait, and is a guest's host
  *		-EINVAL		g is null
  *		After these the group goes on.
  * Parks	yes; not a point of cancellation, except as said.

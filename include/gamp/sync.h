@@ -18,7 +18,8 @@
  *	try...		-EAGAIN instead of waiting.
  * What can be had without waiting is taken, even if the goroutine is cancelled
  * or the deadline has passed.  In the callback of a short timer (gamp/timer.h),
- * which may not park, calls that would have to wait give -EDEADLK.
+ * which may not park, and to a guest's host (gamp/guest.h), calls that would
+ * have to wait give -EDEADLK.
  *
  * Memory of one that nobody waits on, or ever will, may be freed at once,
  * by whoever came out of it last.

@@ -111,6 +111,8 @@ template <class T> struct model_room {
 	T *make() { return ::new ((void *)bytes) T(); }
 	void destroy() { ((T *)bytes)->~T(); }
 };
+struct rt_a8 : rt_model_atomic<uint8_t> {
+};
 struct rt_a32 : rt_model_atomic<uint32_t> {
 };
 struct rt_a64 : rt_model_atomic<uint64_t> {

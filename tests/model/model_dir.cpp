@@ -19,7 +19,6 @@
 /* Nobody waits by wait.h. */
 void wait_cancel(struct g *) {}
 bool wait_poke(struct g *, uint64_t) { return false; }
-struct wait *wait_self(struct m *, struct wait *own) { return own; }
 int wait_park(struct wait *, struct parking *) { return 0; }
 bool wait_win(struct sudog *, bool) { return false; }
 void wait_wake(struct wait *) {}
@@ -37,6 +36,7 @@ void wait_wake(struct wait *) {}
 #define park pd_park
 #include "netpoll/pd_wait.c"
 #include "netpoll/pd.c"
+void (*const pd_signals_gone)(gamp_fd) = NULL;
 #define RT_BASE_IO_H
 static ssize_t io_readv(int, bool, const struct iovec *, int);
 static ssize_t io_writev(int, bool, const struct iovec *, int) { return 1; }
@@ -111,7 +111,7 @@ void rt_ready_onto(struct task_list *l, struct g *gp)
 void rt_queue_list(struct task_list *l)
 {
 	while (struct task *task = task_pop(l))
-		if (task->is_start) {
+		if (task->special & TASK_START) {
 			(void)pd_begin_start(task, NULL);
 		} else if (task == &w->g.task) {
 			rt_store_release(&w->ready, 1);
@@ -165,7 +165,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		model_make(sched);
 		model_make(starved);
 		has_reader = (WHO & READER) != 0;
-		world.m.curg = &world.g;
+		m_set_curg(&world.m, &world.g);
 		model_now = 1;
 		world.data.store(0, rl::mo_relaxed, $);
 		world.status = world.parks = world.readies = 0;
@@ -228,7 +228,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		case READER:
 			return reader();
 		case ARM:
-			armed = pd_arm(fd, NULL, NULL) == 0;
+			armed = pd_arm(fd, NULL, NULL, NULL) == 0;
 			return;
 		case WRITER:
 			world.data.store(1, rl::mo_seq_cst, $);

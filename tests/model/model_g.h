@@ -122,7 +122,7 @@ static void model_g_begin(void)
 }
 static void model_g_init(struct model_g *mg, int64_t id, bool has_g0)
 {
-	mg->m.curg = &mg->g;
+	m_set_curg(&mg->m, &mg->g);
 	mg->g.wait.g = &mg->g;
 	mg->has_g0 = has_g0;
 	rt_store_relaxed(&mg->g.tag, (uint64_t)id << 1);

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 	    0, 50);
 	run<4>(G | AGES, 1, "goroutine, two threads, ages", 0, 100);
 	run<2>(TIME, 2, "deadline, thread", 2, 20);
-	run<3>(TIME | AGES, 2, "deadline, two threads, ages", 0, 100);
+	run<3>(TIME | AGES, 2, "deadline, two threads, ages", 0, 400);
 	run<4>(G | TIME, 1, "goroutine, deadline, thread", 1, 20);
 	run<5>(G | TIME, 1, "goroutine, deadline, two threads", 0, 100);
 	run<4>(G | CANCEL, 1, "goroutine, cancel, thread", 1, 20);

@@ -15,6 +15,27 @@
 
 #define sched_yield() (rl::yield(1, $), 0)
 
+/* sched/checkpoint.h: nobody computes. */
+void checkpoint_ask(void) {}
+
+#ifndef MODEL_REAL_GUEST
+/* sched/guest.h: all Ms are threads of ours. */
+#define RT_SCHED_GUEST_H
+struct g;
+struct m;
+struct note;
+static inline bool guest_on(void) { return false; }
+static inline bool guest_must_not_wait(void) { return false; }
+static inline void guest_start(void) {}
+static inline void guest_stop(void) {}
+static inline void guest_wake(void) {}
+static inline bool guest_drive(struct note *, int64_t) { return false; }
+static inline struct g *guest_next(struct m *) { return NULL; }
+#endif
+
+/* sched/except.h */
+void except_swap(struct g *) {}
+
 #ifndef MODEL_REAL_LOCK
 /* base/lock.h: a mutex of Relacy, with a happens-before edge from unlock to
  * lock, and no more (the real one has a RMW on both sides, too). */
@@ -48,6 +69,8 @@ struct rt_lock {
 #define RT_LOCK_INIT(r) { (r) }
 static inline void rt_lock(struct rt_lock *l) { l->mu.lock($); }
 static inline void rt_unlock(struct rt_lock *l) { l->mu.unlock($); }
+static inline void rt_lock_beside(struct rt_lock *l) { l->mu.lock($); }
+static inline void rt_unlock_beside(struct rt_lock *l) { l->mu.unlock($); }
 static inline void rt_rank_push(uint8_t) {}
 static inline void rt_rank_pop(uint8_t) {}
 #endif
@@ -61,6 +84,7 @@ static inline void rt_rank_pop(uint8_t) {}
 static int64_t model_now;
 static inline int64_t clock_now(void) { return model_now; }
 static inline int64_t clock_real(void) { return model_now; }
+static inline int64_t clock_rough(void) { return model_now; }
 static inline void clock_set(int64_t t) { model_now = t; }
 static inline int64_t clock_real_at(int64_t t)
 {

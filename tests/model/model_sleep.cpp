@@ -85,9 +85,9 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		w = model_world.make();
 		model_make(sched);
 		model_now = 1;
-		sched.nprocs = 1;
+		rt_store_relaxed(&sched.nprocs, 1);
 		sched.ps = &w->p;
-		w->m.curg = &w->g;
+		m_set_curg(&w->m, &w->g);
 		rt_store_relaxed(&w->m.p, (uintptr_t)&w->p);
 		rt_store_relaxed(&w->g.tag, 2 << 1);
 		RL_ASSERT(timers_init(&w->p.timers, 4) == 0);

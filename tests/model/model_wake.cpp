@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * model_wake.cpp - the wake-up protocol under many interleavings: the real
- * wake.c, loop.c, park.c, p.c, runq.c and sched.c, with every M a thread of
+ * wake.c, loop.c, idle.c, poll.c, park.c, p.c, runq.c and sched.c, with every M a thread of
  * the model and goroutines that are functions.
  *
  * Property (wake.h): no goroutine is forgotten while a P is idle.  A goroutine
@@ -26,14 +26,42 @@
  */
 #define RT_HARD /* rings of 4 */
 #include "tests/model/model_sched.h"
-
+/* sched/topology.h: a ring, from the next one on. */
+#define RT_SCHED_TOPOLOGY_H
+struct topology;
+struct rng;
+struct walk {
+	uint32_t id, n, done;
+};
+static inline const struct topology *topology_get(uint32_t) { return NULL; }
+static inline void walk_start(
+    struct walk *w, const struct topology *, uint32_t id, uint32_t n, struct rng *)
+{
+	w->id = id;
+	w->n = n;
+	w->done = 1;
+}
+static inline int walk_next(struct walk *w)
+{
+	if (w->done == w->n)
+		return -1;
+	return (int)((w->id + w->done++) % w->n);
+}
+static void topology_bind(struct m *) {}
+/* sched/apart.h: processors do not matter. */
+uint32_t apart_begin(struct m *) { return 0; }
+void apart_end(struct m *, uint32_t) {}
+void topology_init(void);
+void topology_fini(void);
 
 #include "sched/runq.c"
 #include "sched/p.c"
 #include "sched/wake.c"
 #include "sched/park.c"
 #define publish loop_publish
+#include "sched/idle.c"
 #include "sched/loop.c"
+#include "sched/poll.c"
 #undef sleep
 #include "sched/sched.c"
 
@@ -53,6 +81,15 @@ static struct world {
 } *w;
 static model_room<struct world> model_world;
 
+/* Nothing is taken, locked or stopped here. */
+void lockm_bind(struct m *, struct g *) {}
+void lockm_hand(struct m *, struct g *) {}
+void lockm_end(struct m *) {}
+struct g *lockm_wait(struct m *) { return NULL; }
+void spoilt_put(struct m *, struct g *) {}
+void spoilt_clear(void) {}
+void world_hold(struct m *) {}
+
 static struct m *model_self(void)
 {
 	struct m *mp = &w->m[rl::thread_index()];
@@ -69,7 +106,7 @@ static void ctx_switch(struct ctx *from, struct ctx *)
 		rl::ctx().fail_test("a goroutine switched",
 		    rl::test_result_user_assert_failed, $);
 	rt_store_release(&mp->in_runtime, 0);
-	w->body((int)(mp->curg - w->g));
+	w->body((int)(m_curg(mp) - w->g));
 	rt_store_relaxed(&mp->in_runtime, 1);
 	mp->op = OP_EXIT;
 }
@@ -91,6 +128,11 @@ static void wake_spares(void)
 			futex_wake(&w->begin[i], 1);
 		}
 }
+void switch_into_section(struct m *, struct g *) {} /* model_rcu.cpp */
+void switch_out_of_section(struct m *) {}
+void embed_switch_in(struct g *) {}
+void embed_switch_out(struct g *) {}
+void settled_locked(struct m *) {}
 void g_free(struct p *, struct g *)
 {
 	RL_ASSERT(w->done < w->total);
@@ -245,7 +287,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 		model_make(sched);
 		model_make(entry_inside);
 		model_now = 1;
-		sched.nprocs = (uint32_t)PS;
+		rt_store_relaxed(&sched.nprocs, (uint32_t)PS);
 		sched.ps = w->p;
 		sched.max_threads = NM;
 		for (int i = 0; i < PS; i++) {
@@ -315,7 +357,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	{
 		RL_ASSERT(w->done == w->total);
 		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
-		RL_ASSERT(rt_load_relaxed(&sched.npidle) == sched.nprocs);
+		RL_ASSERT(rt_load_relaxed(&sched.npidle) == procs());
 		RL_ASSERT(sched.nm == 0 && 
 		    w->ended == MS + (SHAPE == LATE) + w->started);
 		RL_ASSERT(!sched.poller && rt_load_relaxed(&sched.nglobal) == 0);

@@ -145,7 +145,7 @@ static void crowd(void *arg)
 				gamp_yield();
 	}
 	/* The one that overflows is in their midst. */
-	for (int i = 0; i < 500 && !atomic_load(&seen->survived); i++)
+	for (int i = 0; i < 6000 && !atomic_load(&seen->survived); i++)
 		CHECK(gamp_sleep(10 * GAMP_MILLISECOND) == 0);
 }
 
@@ -160,7 +160,7 @@ static int child(gamp_fn *fn, const char *debug)
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		(void)setrlimit(RLIMIT_CORE, &none);
-		(void)alarm(15);
+		(void)alarm(120);
 		if (debug)
 			(void)setenv("GAMP_DEBUG", debug, 1);
 		/* Stopping takes as long as it takes. */

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-LIMIT = 20  # seconds within which anything has to happen
+LIMIT = 60  # seconds within which anything has to happen
 HEAD_MAX, URL_MAX, BODY_MAX = 8192, 4096, 1 << 20
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HELLO = b"Hello, World!"
@@ -32,6 +32,30 @@ def wait_until(what, state):
         if time.monotonic() > end:
             raise AssertionError("waited in vain until " + what)
         time.sleep(0.001)
+
+
+def unless_late(seconds, body, *args):
+    """What the server has a time for.  If it fails after so many seconds, it
+    was too late itself, and may try again."""
+    end = time.monotonic() + 2 * LIMIT
+    while True:
+        start = time.monotonic()
+        try:
+            return body(*args)
+        except (AssertionError, OSError):
+            now = time.monotonic()
+            if now - start < seconds or now > end:
+                raise
+
+
+def mostly(body, *args):
+    """A limit that a host may break that stalls, but not three times."""
+    for more in (2, 1, 0):
+        try:
+            return body(*args)
+        except AssertionError:
+            if more == 0:
+                raise
 
 
 class Server:
@@ -58,18 +82,29 @@ class Server:
     def connect(self):
         return Client(self)
 
+    def refuses(self):
+        try:
+            self.connect().__exit__()
+            return False
+        except ConnectionError:
+            return True
+
     def unread(self, client_port):
-        """Bytes in the receive queue of the server's end; None: no such."""
+        """Bytes that are on their way, or in the server's receive queue."""
+        ours = f"{client_port:04X}", f"{self.port:04X}"
+        n = 0
         with open("/proc/net/tcp") as f:
             next(f)
             for line in f:
                 w = line.split()
-                if (int(w[1].split(":")[1], 16) == self.port and
-                        int(w[2].split(":")[1], 16) == client_port):
-                    return int(w[4].split(":")[1], 16)
-        return None
+                ends = w[1].split(":")[1], w[2].split(":")[1]
+                if ends == ours:
+                    n += int(w[4].split(":")[0], 16)
+                elif ends == ours[::-1]:
+                    n += int(w[4].split(":")[1], 16)
+        return n
 
-    def end(self, sig=signal.SIGTERM, within=6.0):
+    def end(self, sig=signal.SIGTERM, within=LIMIT):
         """Ends it; returns how long that took."""
         start = time.monotonic()
         self.proc.send_signal(sig)
@@ -128,7 +163,7 @@ class Client:
         """Sends; returns when the server has read all of it."""
         self.send(data)
         wait_until("the server has read",
-                   lambda: self.server.unread(self.port) in (0, None))
+                   lambda: self.server.unread(self.port) == 0)
         return self
 
     def fill(self):
@@ -376,13 +411,17 @@ def large_bodies_are_refused(s):
         expect(r.status, 431)
 
 
+def is_refused(s):
+    with s.connect() as c:
+        c.send(request("POST", "/", "Content-Length: 3000000"))
+        c.send(b"x" * 1500000)  # nobody reads it
+        expect(c.response().status, 413)
+        c.ended()
+
+
 def who_is_refused_can_read_why(s):
     for _ in range(20):
-        with s.connect() as c:
-            c.send(request("POST", "/", "Content-Length: 3000000"))
-            c.send(b"x" * 1500000)  # nobody reads it
-            expect(c.response().status, 413)
-            c.ended()
+        unless_late(0.9, is_refused, s)
 
 
 def expect_100_is_answered(s):
@@ -545,7 +584,9 @@ def many_may_be_idle(s):
         with s.connect() as c:
             for _ in range(1000):
                 c.hello()
-        assert s.threads() < before + 20, f"{s.threads()} threads"
+        # None for each; those of late ones, which lost their Ps, end again.
+        wait_until("there are few threads",
+                   lambda: s.threads() < before + 20)
         for c in clients:
             c.send(GET + GET)
         for c in clients:
@@ -568,35 +609,52 @@ def connections_come_and_go(s):
 # Starting, ending, time
 
 
-def an_idle_connection_ends_in_time():
+def is_not_idle(s):
+    """It asks for longer than the server waits: unless it comes too late."""
+    with s.connect() as c:
+        end = time.monotonic() + 2.5
+        last = time.monotonic()
+        while last < end:
+            try:
+                c.hello()
+            except (AssertionError, OSError):
+                if time.monotonic() - last < 0.9:
+                    raise
+                return False
+            last = time.monotonic()
+            select.select([c.sock], [], [], 0.4)
+        c.hello()
+        c.ended()
+        took = time.monotonic() - last
+        assert took > 0.9, f"idle for {took} s"
+    return took < 3
+
+
+def ends_idle_connections():
     s = Server("-t", "1")
     try:
+        start = time.monotonic()
         with s.connect() as silent, s.connect() as c:
-            start = time.monotonic()
             silent.ended()
             took = time.monotonic() - start
             assert 0.9 < took < 3, f"silent for {took} s"
             c.fill()  # it is gone as well
-        with s.connect() as c:
-            end = time.monotonic() + 2.5
-            while time.monotonic() < end:  # not while it asks
-                c.hello()
-                select.select([c.sock], [], [], 0.4)
-            start = time.monotonic()
-            c.ended()
-            took = time.monotonic() - start
-            assert 0.4 < took < 3, f"idle for {took} s"
+        wait_until("it is in time", lambda: is_not_idle(s))
         s.check()
         s.end()
     finally:
         s.kill()
 
 
-def a_slow_head_ends_in_time():
+def an_idle_connection_ends_in_time():
+    mostly(ends_idle_connections)
+
+
+def ends_slow_heads():
     s = Server("-t", "1")
     try:
+        start = time.monotonic()
         with s.connect() as c:
-            start = time.monotonic()
             for byte in request("GET", "/", "A: " + "b" * 100):
                 try:
                     c.send(bytes([byte]))
@@ -604,6 +662,8 @@ def a_slow_head_ends_in_time():
                     break
                 if select.select([c.sock], [], [], 0.1)[0]:
                     break
+            else:
+                raise AssertionError("the whole head could be sent")
             took = time.monotonic() - start
             assert 0.9 < took < 3, f"half a head for {took} s"
             try:
@@ -616,24 +676,32 @@ def a_slow_head_ends_in_time():
         s.kill()
 
 
+def a_slow_head_ends_in_time():
+    mostly(ends_slow_heads)
+
+
+def ends_idle(sig):
+    s = Server()
+    try:
+        clients = [s.connect() for _ in range(200)]
+        for c in clients[:100]:
+            c.hello()
+        took = s.end(sig)
+        assert took < 2, f"took {took} s"
+        for c in clients[:100]:
+            c.ended()
+        for c in clients:
+            c.__exit__()
+    finally:
+        s.kill()
+
+
 def ends_at_once_when_all_are_idle():
     for sig in (signal.SIGTERM, signal.SIGINT):
-        s = Server()
-        try:
-            clients = [s.connect() for _ in range(200)]
-            for c in clients[:100]:
-                c.hello()
-            took = s.end(sig)
-            assert took < 2, f"took {took} s"
-            for c in clients[:100]:
-                c.ended()
-            for c in clients:
-                c.__exit__()
-        finally:
-            s.kill()
+        mostly(ends_idle, sig)
 
 
-def what_was_begun_is_answered():
+def begins_and_goes_on():
     s = Server()
     try:
         with (s.connect() as head, s.connect() as body, s.connect() as idle,
@@ -651,17 +719,17 @@ def what_was_begun_is_answered():
                 r = c.ask(rest)
                 expect((r.status, r["connection"]), (status, "close"))
                 c.ended()
-            try:
-                s.connect()
-                raise AssertionError("still accepts")
-            except ConnectionRefusedError:
-                pass
-            expect(s.proc.wait(6), 0)
+            wait_until("it accepts no more", s.refuses)
+            expect(s.proc.wait(LIMIT), 0)
     finally:
         s.kill()
 
 
-def a_long_answer_is_finished():
+def what_was_begun_is_answered():
+    unless_late(4, begins_and_goes_on)
+
+
+def reads_a_long_answer():
     s = Server()
     try:
         with s.connect() as c:
@@ -672,12 +740,16 @@ def a_long_answer_is_finished():
             for _ in range(99):
                 expect(c.response().status, 200)
             c.ended()
-            expect(s.proc.wait(6), 0)
+            expect(s.proc.wait(LIMIT), 0)
     finally:
         s.kill()
 
 
-def nobody_keeps_it_from_ending():
+def a_long_answer_is_finished():
+    unless_late(4, reads_a_long_answer)
+
+
+def ends_beside_who_does_not_read():
     s = Server()
     try:
         with s.connect() as half, s.connect() as idle, s.connect() as deaf:
@@ -690,9 +762,13 @@ def nobody_keeps_it_from_ending():
             except BlockingIOError:
                 pass
             took = s.end()
-            assert 4 < took < 6, f"took {took} s"
+            assert 4.9 < took < 6, f"took {took} s"
     finally:
         s.kill()
+
+
+def nobody_keeps_it_from_ending():
+    mostly(ends_beside_who_does_not_read)
 
 
 def fails(status, message, *options):

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-LIMIT = 60  # seconds; gdb reads symbols slowly
+LIMIT = 200  # seconds; gdb reads symbols slowly
 
 
 def run(*cmd):
