@@ -25,7 +25,7 @@
 #if defined(RT_TSAN)
 enum { ROUNDS = 200, MANY = 300 };
 #else
-enum { ROUNDS = 2000, MANY = 1000 };
+enum { ROUNDS = 800, MANY = 1000 };
 #endif
 
 static atomic_int count, turn, stop;
