@@ -31,69 +31,21 @@
  */
 #define RT_HARD /* rings of 4, and little patience */
 #include "tests/model/model_membar.h"
-/* sched/topology.h: a ring, from the next one on. */
-#define RT_SCHED_TOPOLOGY_H
-struct topology;
-struct rng;
-struct walk {
-	uint32_t id, n, done;
-};
-static inline const struct topology *topology_get(uint32_t) { return NULL; }
-static inline void walk_start(struct walk *w, const struct topology *,
-    uint32_t id, uint32_t n, struct rng *)
-{
-	w->id = id;
-	w->n = n;
-	w->done = 1;
-}
-static inline int walk_next(struct walk *w)
-{
-	if (w->done == w->n)
-		return -1;
-	return (int)((w->id + w->done++) % w->n);
-}
-static void topology_bind(struct m *) {}
-void topology_init(void);
-void topology_fini(void);
-uint32_t apart_begin(struct m *) { return 0; }
-void apart_end(struct m *, uint32_t) {}
-
-#include "sched/runq.c"
-#include "sched/p.c"
-#include "sched/wake.c"
-#include "sched/park.c"
-#define publish loop_publish
-#include "sched/idle.c"
-#include "sched/loop.c"
-#include "sched/poll.c"
-#undef publish
-#include "sched/sched.c"
+#include "tests/model/model_loop.h"
 #include "sched/detach.c"
 #include "sched/lockm.c"
 
-enum { NM = 4, NP = 2, NG = 3 };
+enum { NP = 2, NG = 3 };
 
-static struct world {
-	struct m m[NM];
+static struct world : ms {
 	struct p p[NP];
 	struct g g[NG];
-	struct rt_a32 begin[NM]; /* futex of a thread that is no M yet */
-	struct rt_a32 event;	 /* the poller's eventfd */
 	struct rt_a32 parked[NG], ran[NG]; /* futexes */
 	int turn[NG];
-	bool spare[NM]; /* may become an M */
-	int total, done, ms, ended;
 	bool over, slow[NM];
 	enum m_op (*body)(int g);
 } *w;
 static model_room<struct world> model_world;
-
-static struct m *model_self(void)
-{
-	struct m *mp = &w->m[rl::thread_index()];
-
-	return mp->thread ? mp : NULL; /* `thread` marks an M here */
-}
 
 static bool commit_parked(struct g *gp, void *)
 {
@@ -150,21 +102,7 @@ static void ready(int g)
 	rt_ready(&w->g[g]);
 }
 
-static void wake_spares(void)
-{
-	for (int i = 0; i < NM; i++)
-		if (w->spare[i]) {
-			rt_store_release(&w->begin[i], 1);
-			futex_wake(&w->begin[i], 1);
-		}
-}
-void switch_into_section(struct m *, struct g *) {}
-void switch_out_of_section(struct m *) {}
-void embed_switch_in(struct g *) {}
-void embed_switch_out(struct g *) {}
-void world_hold(struct m *) {}
 bool world_is_mine(void) { return false; }
-void g_flush(struct p *) {}
 /* Who is slowed down cannot make itself fast again. */
 int thread_weigh(int tid, int, int64_t)
 {
@@ -175,51 +113,10 @@ int thread_weigh(int tid, int, int64_t)
 }
 void g_free(struct p *, struct g *)
 {
-	RL_ASSERT(w->done < w->total);
-	if (++w->done == w->total) {
+	if (g_is_last()) {
 		w->over = true;
-		halt_threads();
-		wake_spares();
 		(void)note_wake(&sched.sysmon_note);
 	}
-}
-static void m_init_model(struct m *mp, struct p *pp, bool spinning)
-{
-	mp->thread = 1;
-	mp->tid = 1 + (int)(mp - w->m);
-	mp->spinning = spinning;
-	rng_seed(&mp->rng, 1);
-	rt_store_relaxed(&mp->in_runtime, 1);
-	sched.nm++;
-	w->ms++;
-	if (pp)
-		rt_store_release(&pp->m, (uintptr_t)mp);
-	mp->nextp = pp;
-}
-int m_start(struct p *pp, bool spinning)
-{
-	int i = 0;
-
-	rt_lock(&sched.lock);
-	while (i < NM && !w->spare[i])
-		i++;
-	if (i == NM || rt_load_relaxed(&sched.halt)) {
-		rt_unlock(&sched.lock);
-		return -EAGAIN;
-	}
-	w->spare[i] = false;
-	m_init_model(&w->m[i], pp, spinning);
-	rt_unlock(&sched.lock);
-	rt_store_release(&w->begin[i], 1);
-	futex_wake(&w->begin[i], 1);
-	return 0;
-}
-void m_end_locked(struct m *mp)
-{
-	RL_ASSERT(!m_p(mp) && !m_locked(mp) && !mp->idle && !mp->nextp);
-	sched.nm--;
-	w->ended++;
-	mp->thread = 0;
 }
 
 int timers_run(struct timers *, int64_t) { return 0; }
@@ -231,13 +128,6 @@ static int poll_events(struct p *, int64_t delay, struct task_list *)
 		(void)futex_wait(&w->event, 0, 0);
 	return 0;
 }
-static void poll_wake(void)
-{
-	(void)rt_swap_seqcst(&w->event, 1);
-	futex_wake(&w->event, 1);
-}
-static const struct poller fake = { NULL, NULL, poll_events, NULL, poll_wake };
-const struct poller *const sched_poller = &fake;
 
 /* I2, I3. */
 static void check_locked(void)
@@ -398,20 +288,9 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
 		w = model_world.make();
-		model_make(sched);
-		model_make(entry_inside);
+		ms = w;
+		loop_make(w->p, PS);
 		model_membar<THREADS>(false);
-		model_now = 1;
-		rt_store_relaxed(&sched.nprocs, (uint32_t)PS);
-		sched.ps = w->p;
-		sched.max_threads = NM;
-		for (int i = 0; i < PS; i++) {
-			w->p[i].id = (uint32_t)i;
-			w->p[i].clock_tick = CLOCK_TICK;
-			w->p[i].global_tick = GLOBAL_TICK;
-			w->p[i].now = model_now;
-			rt_store_relaxed(&w->p[i].timers.next, NEVER);
-		}
 		for (int i = 0; i < MS + MORE; i++)
 			m_init_model(&w->m[i], i < MS ? &w->p[i] : NULL, false);
 		for (int i = MS + MORE; i < MS + MORE + SPARES; i++)
@@ -427,8 +306,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	~model()
 	{
 		model_world.destroy();
-		model_destroy(sched);
-		model_destroy(entry_inside);
+		loop_destroy();
 	}
 	void thread(unsigned self)
 	{
@@ -442,12 +320,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 				check();
 			return;
 		}
-		if (self >= (unsigned)(MS + MORE)) { /* until m_start */
-			while (rt_load_acquire(&w->begin[self]) == 0)
-				(void)futex_wait(&w->begin[self], 0, 0);
-			if (!mp->thread)
-				return; /* it is all over */
-		}
+		if (self >= (unsigned)(MS + MORE) && !await_m_start(self))
+			return;
 		if (mp->nextp && !m_locked(mp)) {
 			rt_lock(&sched.lock); /* for check_locked */
 			acquirep(mp, mp->nextp);
@@ -460,11 +334,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	}
 	void after()
 	{
-		RL_ASSERT(w->done == w->total);
 		check_locked();
-		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
-		RL_ASSERT(rt_load_relaxed(&sched.npidle) == procs()); /* I2 */
-		RL_ASSERT(sched.nm == 0 && w->ended == w->ms); /* I5 */
+		check_ended(); /* I2, I5 */
 		RL_ASSERT(sched.ndetached == 0 && !sched.hogs);
 	}
 };

@@ -26,57 +26,15 @@
  */
 #define RT_HARD /* rings of 4 */
 #include "tests/model/model_sched.h"
-/* sched/topology.h: a ring, from the next one on. */
-#define RT_SCHED_TOPOLOGY_H
-struct topology;
-struct rng;
-struct walk {
-	uint32_t id, n, done;
-};
-static inline const struct topology *topology_get(uint32_t) { return NULL; }
-static inline void walk_start(
-    struct walk *w, const struct topology *, uint32_t id, uint32_t n, struct rng *)
-{
-	w->id = id;
-	w->n = n;
-	w->done = 1;
-}
-static inline int walk_next(struct walk *w)
-{
-	if (w->done == w->n)
-		return -1;
-	return (int)((w->id + w->done++) % w->n);
-}
-static void topology_bind(struct m *) {}
-/* sched/apart.h: processors do not matter. */
-uint32_t apart_begin(struct m *) { return 0; }
-void apart_end(struct m *, uint32_t) {}
-void topology_init(void);
-void topology_fini(void);
+#include "tests/model/model_loop.h"
 
-#include "sched/runq.c"
-#include "sched/p.c"
-#include "sched/wake.c"
-#include "sched/park.c"
-#define publish loop_publish
-#include "sched/idle.c"
-#include "sched/loop.c"
-#include "sched/poll.c"
-#undef sleep
-#include "sched/sched.c"
+enum { NG = 5 };
 
-enum { NM = 4, NG = 5 };
-
-static struct world {
-	struct m m[NM];
+static struct world : ms {
 	struct p p[3];
 	struct g g[NG];
-	struct rt_a32 begin[NM]; /* futex of a thread that is no M yet */
-	struct rt_a32 event;	 /* the poller's eventfd */
-	struct rt_a32 ran[NG];	 /* futex: this goroutine has begun */
-	bool spare[NM];		 /* may become an M */
-	int total, done, ended, started, polling;
-	bool over;
+	struct rt_a32 ran[NG]; /* futex: this goroutine has begun */
+	int polling;
 	void (*body)(int g);
 } *w;
 static model_room<struct world> model_world;
@@ -88,14 +46,6 @@ void lockm_end(struct m *) {}
 struct g *lockm_wait(struct m *) { return NULL; }
 void spoilt_put(struct m *, struct g *) {}
 void spoilt_clear(void) {}
-void world_hold(struct m *) {}
-
-static struct m *model_self(void)
-{
-	struct m *mp = &w->m[rl::thread_index()];
-
-	return mp->thread ? mp : NULL; /* `thread` marks an M here */
-}
 
 /* execute: the goroutine runs to its end on the same stack. */
 static void ctx_switch(struct ctx *from, struct ctx *)
@@ -120,66 +70,12 @@ static void wait_for(int g)
 	while (rt_load_acquire(&w->ran[g]) == 0)
 		(void)futex_wait(&w->ran[g], 0, 0);
 }
-static void wake_spares(void)
-{
-	for (int i = 0; i < NM; i++)
-		if (w->spare[i]) {
-			rt_store_release(&w->begin[i], 1);
-			futex_wake(&w->begin[i], 1);
-		}
-}
-void switch_into_section(struct m *, struct g *) {} /* model_rcu.cpp */
-void switch_out_of_section(struct m *) {}
-void embed_switch_in(struct g *) {}
-void embed_switch_out(struct g *) {}
 void settled_locked(struct m *) {}
 void g_free(struct p *, struct g *)
 {
-	RL_ASSERT(w->done < w->total);
-	if (++w->done == w->total) {
-		w->over = true;
-		halt_threads();
-		wake_spares();
-	}
-}
-static void m_init_model(struct m *mp, struct p *pp, bool spinning)
-{
-	mp->thread = 1;
-	mp->spinning = spinning;
-	rng_seed(&mp->rng, 1);
-	rt_store_relaxed(&mp->in_runtime, 1);
-	sched.nm++;
-	if (pp)
-		rt_store_release(&pp->m, (uintptr_t)mp);
-	mp->nextp = pp;
-}
-int m_start(struct p *pp, bool spinning)
-{
-	int i = 0;
-
-	rt_lock(&sched.lock);
-	while (i < NM && !w->spare[i])
-		i++;
-	if (i == NM || rt_load_relaxed(&sched.halt)) {
-		rt_unlock(&sched.lock);
-		return -EAGAIN;
-	}
-	w->spare[i] = false;
-	w->started++;
-	m_init_model(&w->m[i], pp, spinning);
-	rt_unlock(&sched.lock);
-	rt_store_release(&w->begin[i], 1);
-	futex_wake(&w->begin[i], 1);
-	return 0;
-}
-void m_end_locked(struct m *mp)
-{
-	sched.nm--;
-	w->ended++;
-	mp->thread = 0;
+	(void)g_is_last();
 }
 struct m *m_enter_slow(struct m *mp) { return mp; }
-void g_flush(struct p *) {}
 
 static void queue(int from, int to);
 
@@ -214,14 +110,6 @@ static int poll_events(struct p *, int64_t delay, struct task_list *)
 	w->polling--;
 	return 0;
 }
-static void poll_wake(void)
-{
-	(void)rt_swap_seqcst(&w->event, 1);
-	futex_wake(&w->event, 1);
-}
-static const struct poller fake = { NULL, NULL, poll_events, NULL, poll_wake };
-const struct poller *const sched_poller = &fake;
-
 /* Queues goroutines from..to, as a poll's result or a batch of wakes. */
 static void queue(int from, int to)
 {
@@ -284,19 +172,8 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	void before()
 	{
 		w = model_world.make();
-		model_make(sched);
-		model_make(entry_inside);
-		model_now = 1;
-		rt_store_relaxed(&sched.nprocs, (uint32_t)PS);
-		sched.ps = w->p;
-		sched.max_threads = NM;
-		for (int i = 0; i < PS; i++) {
-			w->p[i].id = (uint32_t)i;
-			w->p[i].clock_tick = CLOCK_TICK;
-			w->p[i].global_tick = GLOBAL_TICK;
-			w->p[i].now = model_now;
-			rt_store_relaxed(&w->p[i].timers.next, NEVER);
-		}
+		ms = w;
+		loop_make(w->p, PS);
 		for (int i = PS; i-- > MS;)
 			pidle_put_locked(&w->p[i]);
 		for (int i = 0; i < MS; i++)
@@ -317,8 +194,7 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 	~model()
 	{
 		model_world.destroy();
-		model_destroy(sched);
-		model_destroy(entry_inside);
+		loop_destroy();
 	}
 	void thread(unsigned self)
 	{
@@ -343,23 +219,15 @@ struct model : rl::test_suite<model<THREADS>, THREADS> {
 			sched_loop(mp);
 			return;
 		}
-		if (self >= (unsigned)MS) { /* until m_start */
-			while (rt_load_acquire(&w->begin[self]) == 0)
-				(void)futex_wait(&w->begin[self], 0, 0);
-			if (!mp->thread)
-				return; /* it is all over */
-		}
+		if (self >= (unsigned)MS && !await_m_start(self))
+			return;
 		acquirep(mp, mp->nextp);
 		mp->nextp = NULL;
 		sched_loop(mp);
 	}
 	void after()
 	{
-		RL_ASSERT(w->done == w->total);
-		RL_ASSERT(rt_load_relaxed(&sched.nspinning) == 0);
-		RL_ASSERT(rt_load_relaxed(&sched.npidle) == procs());
-		RL_ASSERT(sched.nm == 0 && 
-		    w->ended == MS + (SHAPE == LATE) + w->started);
+		check_ended();
 		RL_ASSERT(!sched.poller && rt_load_relaxed(&sched.nglobal) == 0);
 	}
 };
