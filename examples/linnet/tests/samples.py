@@ -7,7 +7,7 @@
 Each with two Ps and a collection every few allocations.  LINNET_SMALL=1: with
 fewer clients and goroutines.
 """
-import asyncio, os, pathlib, subprocess, sys
+import asyncio, itertools, os, pathlib, subprocess, sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 SAMPLES = HERE.parent / "samples"
@@ -45,6 +45,11 @@ class Server:
         assert "WARNING" not in err and "ERROR" not in err, err
 
 
+def play(clients, at):
+    """Ends, so that a server that hangs is not left behind."""
+    asyncio.run(asyncio.wait_for(clients(*at), 400))
+
+
 def sieve():
     out = run(SAMPLES / "sieve.lin", "200")
     assert out[:4] == ["2", "3", "5", "7"] and out[199] == "1223", out
@@ -75,7 +80,7 @@ def echo():
         await asyncio.gather(*(echo_client(host, port, i) for i in range(50)))
 
     with Server("echo.lin") as at:
-        asyncio.run(all_of(*at))
+        play(all_of, at)
 
 
 async def http_client(host, port, close):
@@ -115,59 +120,71 @@ def http():
         await http_bad(host, port)
 
     with Server("http.lin") as at:
-        asyncio.run(all_of(*at))
+        play(all_of, at)
 
 
 def chat():
-    """Everybody says one thing to all, in turn; all get it in that order."""
-    n, said = (100, 10) if SMALL else (1000, 20)
+    """Everybody says one thing to all, in turn; all get it in that order.
 
-    async def client(host, port, i, here, heard, count):
+    A client with 64 lines to read loses more, and while all come there are
+    more.  So the speaker says "ready R" until all have read the last one: then
+    nobody has anything else to read, and nothing is lost from there on.
+    """
+    n, said = (100, 10) if SMALL else (1000, 20)
+    welcome, ready, heard = [0], [0] * n, [0] * said
+
+    async def until(what, limit=None):  # by what others count
+        for _ in itertools.count() if limit is None else range(limit):
+            if what():
+                return True
+            await asyncio.sleep(0.005)
+        return False
+
+    async def join(host, port, name):
         r, w = await asyncio.open_connection(host, port, limit=1 << 20)
-        w.write(f"c{i}\n".encode())
-        while True:
-            line = (await r.readline()).decode()
+        w.write(f"{name}\n".encode())
+        while not (line := await r.readline()).startswith(b"* welcome"):
             assert line, "the chat has hung up"
-            if line.startswith("* welcome"):
-                count[0] += 1
-                if count[0] == n:
-                    here.set()
-            elif not line.startswith("*"):
-                break
-        await here.wait()
+        welcome[0] += 1
+        return r, w
+
+    async def client(host, port, i):
+        r, w = await join(host, port, f"c{i}")
+        while not (line := await r.readline()).endswith(b" line 0\n"):
+            assert line, "the chat has hung up"
+            if line.startswith(b"speaker: ready "):
+                ready[i] = int(line.split()[-1])
         for k in range(said):
-            if k > 0:
-                line = (await r.readline()).decode()
-                while line.startswith("*"):
-                    line = (await r.readline()).decode()
-            assert line == f"speaker: line {k}\n", line
+            assert line == f"speaker: line {k}\n".encode(), line
             heard[k] += 1
+            if k + 1 < said:
+                line = await r.readline()
         w.write(b"/quit\n")
         await r.read()
         w.close()
 
-    async def speaker(host, port, here, heard):
-        r, w = await asyncio.open_connection(host, port, limit=1 << 20)
-        w.write(b"speaker\n")
-        await here.wait()
+    async def speaker(host, port):
+        r, w = await join(host, port, "speaker")
+        await until(lambda: welcome[0] == n + 1)
+        for k in itertools.count(1):
+            w.write(f"ready {k}\n".encode())
+            if await until(lambda: min(ready) == k, limit=400):
+                break
         for k in range(said):
             w.write(f"line {k}\n".encode())
-            while heard[k] < n:  # a state: the sum of what others read
-                await asyncio.sleep(0.005)
+            await until(lambda: heard[k] == n)
         w.write(b"/quit\n")
         await r.read()
         w.close()
 
     async def all_of(host, port):
-        here, heard = asyncio.Event(), [0] * said
-        count = [0]
-        await asyncio.gather(
-            speaker(host, port, here, heard),
-            *(client(host, port, i, here, heard, count) for i in range(n)))
-        assert heard == [n] * said, heard
+        async with asyncio.TaskGroup() as group:
+            group.create_task(speaker(host, port))
+            for i in range(n):
+                group.create_task(client(host, port, i))
 
     with Server("chat.lin", 2000) as at:
-        asyncio.run(all_of(*at))
+        play(all_of, at)
 
 
 def repl():
