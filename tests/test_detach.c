@@ -283,6 +283,7 @@ static void spoilt_main(void *arg)
 
 static void run_unprivileged(void)
 {
+	(void)alarm(300); /* the parent waits for ever */
 	/* Of this thread, and of those that it starts. */
 	if (syscall(SYS_setresgid, 65534, 65534, 65534) != 0 ||
 	    syscall(SYS_setresuid, 65534, 65534, 65534) != 0)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -557,6 +558,7 @@ static pid_t start_idle(const char *debug, FILE **from)
 	pid = fork();
 	if (pid == 0) {
 		(void)dup2(fds[1], 2);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* we may fail */
 		(void)alarm(300);
 		(void)setenv("GAMP_DEBUG", debug, 1);
 		(void)execl("/proc/self/exe", "test_stats", "idle", NULL);
