@@ -20,6 +20,7 @@ void asleep_watch(void (*deadlocked)(void))
 {
 	watch.deadlocked = deadlocked;
 	rt_store_release(&watch.tid, (uint32_t)thread_self());
+	(void)note_wake(&sched.sysmon_note); /* it may have looked already */
 }
 
 void asleep_unwatch(void)
@@ -106,14 +107,18 @@ static bool only_sleepers(void)
 }
 
 /* In this order: see asleep.h. */
-void asleep_look(void)
+bool asleep_look(void)
 {
 	uint64_t before, after;
 
 	if (!rt_load_acquire(&watch.tid) || !quiet(&before) ||
-	    sched_poller->waits() || !only_sleepers() || !all_wait() ||
-	    !quiet(&after) || before != after)
-		return;
+	    sched_poller->waits())
+		return false;
+	if (!only_sleepers())
+		return true;
+	if (!all_wait() || !quiet(&after) || before != after)
+		return false;
 	asleep_unwatch();
 	herald_deadlock(watch.deadlocked);
+	return false;
 }

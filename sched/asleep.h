@@ -35,8 +35,9 @@
  * gamp_run waits, as it would have done.  It may not invent one.
  *
  * Where: sysmon, when all Ps have been idle for a quarter of a second, before
- * it goes to sleep for good.  Only gamp_run is watched: who calls gamp_start
- * has a thread of its own, which may come back.
+ * it goes to sleep for good.  If 3 alone says no, which a loaded machine is
+ * enough for, it looks some more times, twice as late each.  Only gamp_run is
+ * watched: who calls gamp_start has a thread of its own, which may come back.
  */
 #ifndef RT_SCHED_ASLEEP_H
 #define RT_SCHED_ASLEEP_H
@@ -49,7 +50,8 @@
 void asleep_watch(void (*deadlocked)(void));
 void asleep_unwatch(void);
 
-/* sysmon. */
-void asleep_look(void);
+/* sysmon.  True: only a thread is in the way, which may be about to sleep, or
+ * to end. */
+bool asleep_look(void);
 
 #endif

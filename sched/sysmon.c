@@ -35,6 +35,7 @@
 #define OVERDUE	    (NS_PER_MS / 4)   /* a timer that nobody has run */
 #define IDLE_TICKS  10		      /* all idle for so long: rest */
 #define REST	    (250 * NS_PER_MS) /* then memory goes back */
+#define LOOKS	    5		      /* for a deadlock, in 8 s */
 #define TRIM_EVERY  (500 * NS_PER_MS) /* while Ps run */
 #define TRIM_BATCH  4096	      /* stacks */
 #define BURST	    64		      /* stacks taken in a tick */
@@ -157,28 +158,28 @@ static bool doze(int64_t until)
  * goes back. */
 static void rest(void)
 {
-	bool asleep, trimmed = false;
+	bool asleep, more = true;
 
 	arena_mark();
-	for (;;) {
+	note_clear(&sched.sysmon_note);
+	for (int looks = 0;; looks++) {
 		rt_lock(&sched.lock);
-		note_clear(&sched.sysmon_note);
 		asleep = rt_load_relaxed(&sched.npidle) == procs() &&
 		    !rt_load_relaxed(&sched.halt) &&
 		    rt_load_relaxed(&sched.spoilt) == 0;
 		if (asleep)
 			rt_store_relaxed(&sched.sysmon_asleep, 1);
 		rt_unlock(&sched.lock);
-		if (!asleep || doze(trimmed ? 0 : clock_real() + REST))
+		if (!asleep || doze(more ? clock_real() + (REST << looks) : 0))
 			return;
 		rt_store_relaxed(&sched.sysmon_asleep, 0);
+		note_clear(&sched.sysmon_note); /* before we look */
 		while (rt_load_relaxed(&sched.npidle) == procs() &&
 		    arena_trim(TRIM_BATCH, g_read_seq))
 			;
 		trim_timers();
 		m_reap();
-		asleep_look();
-		trimmed = true;
+		more = asleep_look() && looks + 1 < LOOKS;
 	}
 }
 

@@ -85,12 +85,17 @@ static int count_fds(void)
 
 void run_with(gamp_fn *fn, const struct gamp_options *opt)
 {
+	struct gamp_options o = { 0 };
 	int before = count_fds(), r;
 
+	if (opt)
+		o = *opt;
+	if (o.stop_timeout == 0)
+		o.stop_timeout = LIMIT;
 	failed.count = 0;
 	(void)signal(SIGALRM, hung);
 	(void)alarm(HANG);
-	r = gamp_run(fn, NULL, opt);
+	r = gamp_run(fn, NULL, &o);
 	(void)alarm(0);
 	if (failed.count)
 		fail_msg("%s", failed.text);

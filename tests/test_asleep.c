@@ -59,8 +59,13 @@ static void send_one(void *arg)
 /* Runs it, expecting r; main's receive is counted. */
 static void expect(gamp_fn *fn, const struct gamp_options *o, int r, int n)
 {
+	struct gamp_options all = { 0 };
+
+	if (o)
+		all = *o;
+	all.stop_timeout = LIMIT;
 	failed.count = 0;
-	assert_int_equal(gamp_run(fn, NULL, o), r);
+	assert_int_equal(gamp_run(fn, NULL, &all), r);
 	assert_int_equal(failed.count, 0);
 	assert_int_equal(atomic_load(&woken), n);
 	(void)gamp_chan_free(chan);
@@ -96,6 +101,30 @@ static void under_fake_time_and_a_seed_too(void **state)
 		return;
 	expect(wait_for_each_other, &fake, -EDEADLK, 0);
 	expect(wait_for_each_other, &seed, -EDEADLK, 0);
+}
+
+/* A thread that is in the way of the first look, and gone at a later one. */
+
+static void *linger(void *arg)
+{
+	(void)poll(NULL, 0, LONG_MS);
+	return arg;
+}
+
+static void wait_beside_a_thread(void *arg)
+{
+	pthread_t t;
+
+	CHECK_EQ(pthread_create(&t, NULL, linger, NULL), 0);
+	CHECK_EQ(pthread_detach(t), 0);
+	wait_for_each_other(arg);
+}
+
+static void a_thread_that_ends_lets_it_be_seen(void **state)
+{
+	(void)state;
+	if (WATCHED)
+		expect(wait_beside_a_thread, NULL, -EDEADLK, 0);
 }
 
 /* Blocks the thread for so long that a look comes in between. */
@@ -332,6 +361,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(everybody_asleep_is_edeadlk),
 		TEST(under_fake_time_and_a_seed_too),
+		TEST(a_thread_that_ends_lets_it_be_seen),
 		TEST(a_thread_may_send),
 		TEST(a_blocking_call_may_return),
 		TEST(time_may_pass),

@@ -287,10 +287,11 @@ static void a_dump_says_of_each_goroutine_what_it_waits_for(void **state)
 
 static void dump_after_five_seconds(void *arg)
 {
-	int64_t id = gamp_go(in_receive, NULL);
+	int64_t id;
 
 	(void)arg;
-	on.empty = gamp_chan_new(sizeof(int), 0);
+	on.empty = gamp_chan_new(sizeof(int), 0); /* it may run at once */
+	id = gamp_go(in_receive, NULL);
 	CHECK_EQ(gamp_sleep(5 * GAMP_SECOND), 0);
 	dump();
 	CHECK(says(id, "waiting (receive) for 5.000 s"));

@@ -193,7 +193,7 @@ static void never_keeps_the_host(gamp_fn *fn, int n)
 		assert_int_equal(gamp_poll(0), 1);
 		assert_true(gamp_now() - began < SOON);
 	}
-	assert_true(turns >= n);
+	assert_true(host_until(&turns, n)); /* none if we lost our thread */
 	for (int i = 0; i < n; i++)
 		assert_int_equal(gamp_cancel(id[i]), 0);
 	assert_true(host_until(&ended, n));
@@ -236,7 +236,11 @@ static void the_deadline_is_that_of_the_next_timer(void **state)
 	assert_true(gamp_go(sleeps, (void *)(intptr_t)(600 * MS)) > 0);
 	poll_all();
 	at = gamp_poll_deadline();
-	assert_true(at >= began + 600 * MS && at <= gamp_now() + 600 * MS);
+	assert_true(at >= began + 600 * MS);
+	if (ended == 0) /* we have not lost the processor for so long */
+		assert_true(at <= gamp_now() + 600 * MS);
+	else
+		at = began;
 	assert_false(readable(began + 20 * MS)); /* asleep until then */
 	assert_true(host_until(&ended, 1));
 	assert_true(gamp_now() >= at);

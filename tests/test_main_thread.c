@@ -30,6 +30,7 @@ static void here_with(gamp_fn *fn, struct gamp_options opt)
 	stack_t before, after;
 
 	opt.main_thread = true;
+	opt.stop_timeout = LIMIT;
 	home = tid();
 	failed.count = 0;
 	atomic_store(&done, 0);

@@ -143,7 +143,7 @@ static int in_child(void (*fn)(void))
 
 	if (pid == 0) {
 		(void)setrlimit(RLIMIT_CORE, &none);
-		(void)alarm(30);
+		(void)alarm(120);
 		fn();
 		_exit(1);
 	}
