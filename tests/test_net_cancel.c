@@ -177,7 +177,7 @@ static void uncancellable_main(void *arg)
 	CHECK_EQ(gamp_cancel(t->id), 0);
 	CHECK_EQ(gamp_cancel(t->id), 0);
 	pass_the_poller();
-	CHECK(is_parked(t->id, WHY_READ));
+	await_parked(t->id, WHY_READ); /* or is so again, after an edge */
 	CHECK_EQ(gamp_write(a, "x", 1), 1);
 	CHECK_EQ(finish(t), 1);
 	t = start_parked((struct child){
