@@ -325,6 +325,16 @@ int queued(int sysfd)
 	return ioctl(sysfd, FIONREAD, &n) < 0 ? -errno : n;
 }
 
+int backlog(int sysfd)
+{
+	struct tcp_info ti = { 0 };
+	socklen_t len = sizeof(ti);
+
+	return getsockopt(sysfd, IPPROTO_TCP, TCP_INFO, &ti, &len) < 0 ?
+	    -errno :
+	    (int)ti.tcpi_unacked;
+}
+
 void drain(gamp_fd fd)
 {
 	char c[64];

@@ -112,6 +112,8 @@ static void emfile_main(void *arg)
 		raw[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		CHECK_EQ(connect(raw[i], (struct sockaddr *)&ss, len), 0);
 		CHECK_EQ(send(raw[i], &i, sizeof(i), 0), sizeof(i));
+		/* In this order: on a busy host one may overtake. */
+		AWAIT(backlog(gamp_sysfd(emfile_listener)) == i + 1);
 		/* The last may fill a gap: the monitor opens files. */
 		top = raw[i] > top ? raw[i] : top;
 	}
