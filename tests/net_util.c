@@ -379,6 +379,8 @@ size_t fill(gamp_fd fd)
 	(void)setsockopt(sysfd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	do { /* once more when it is: it may have become so in between */
 		final = !room_may_come(sysfd) || !CHECK(gamp_now() < limit);
+		while ((r = write(sysfd, out_buf, BIG)) > 0)
+			n += (size_t)r; /* most of it, quickly */
 		while ((r = write_what_fits(fd)) > 0)
 			n += (size_t)r;
 		CHECK_EQ(r, -ECANCELED);
