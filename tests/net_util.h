@@ -150,6 +150,8 @@ extern const struct kind {
 
 /* Bytes that the system has ready. */
 int queued(int sysfd);
+/* Connections in a TCP listener's queue. */
+int backlog(int sysfd);
 /* Afterwards the next read of fd waits without trying. */
 void drain(gamp_fd fd);
 /* Bytes written until no more fit, and none will before the peer reads. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* test_net_accept.c - accept: timed out, closed, short of descriptors. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -41,14 +43,33 @@ static void accept_obeys_the_read_deadline(void **state)
 	run(accept_deadline_main);
 }
 
+/* A port that only we can listen on, as we do not: nobody else is given it. */
+static int hold_port(char to[32])
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int raw = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	CHECK_EQ(
+	    setsockopt(raw, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	CHECK_EQ(bind(raw, (struct sockaddr *)&in, len), 0);
+	CHECK_EQ(getsockname(raw, (struct sockaddr *)&in, &len), 0);
+	(void)snprintf(to, 32, "127.0.0.1:%d", ntohs(in.sin_port));
+	return raw;
+}
+
 static void close_listener_main(void *arg)
 {
+	struct gamp_listen_options share = { .reuse_port = true };
 	struct child *t[3];
-	gamp_fd l = gamp_listen("tcp", "127.0.0.1:0");
+	gamp_fd l;
 	char to[32];
+	int raw = hold_port(to);
 
 	(void)arg;
-	port_text(to, "127.0.0.1", l);
+	l = gamp_listen_with(&share, "tcp", to);
+	CHECK(l > 0);
 	t[0] = start_parked((struct child){ .op = ACCEPT, .fd = l });
 	for (int i = 1; i < 3; i++) {
 		t[i] = start((struct child){ .op = ACCEPT, .fd = l });
@@ -59,6 +80,7 @@ static void close_listener_main(void *arg)
 		CHECK_EQ(finish(t[i]), -ECANCELED);
 	CHECK_EQ(gamp_accept(l), -EBADF);
 	CHECK_EQ(gamp_dial("tcp", to), -ECONNREFUSED);
+	(void)close(raw);
 }
 
 static void close_ends_every_accept(void **state)
@@ -95,13 +117,24 @@ static int64_t cpu_time(void)
 	return ts.tv_sec * GAMP_SECOND + ts.tv_nsec;
 }
 
+/* Paused: hardly any processor time goes by.  A host that stalls may charge
+ * us for it, now and then; who tries all the time pays each time. */
+static bool is_quiet(void)
+{
+	int64_t cpu = cpu_time(), from = gamp_now();
+
+	while (gamp_now() < from + 300 * MS)
+		(void)gamp_sleep(100 * MS);
+	return cpu_time() - cpu < (gamp_now() - from) / 3;
+}
+
 static void emfile_main(void *arg)
 {
 	struct rlimit was, low;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	int raw[CLIENTS], n, top = 0;
-	int64_t cpu, from, id;
+	int64_t id;
 
 	(void)arg;
 	emfile_listener = gamp_listen("tcp", "127.0.0.1:0");
@@ -112,6 +145,8 @@ static void emfile_main(void *arg)
 		raw[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		CHECK_EQ(connect(raw[i], (struct sockaddr *)&ss, len), 0);
 		CHECK_EQ(send(raw[i], &i, sizeof(i), 0), sizeof(i));
+		/* In this order: on a busy host one may overtake. */
+		AWAIT(backlog(gamp_sysfd(emfile_listener)) == i + 1);
 		/* The last may fill a gap: the monitor opens files. */
 		top = raw[i] > top ? raw[i] : top;
 	}
@@ -126,12 +161,7 @@ static void emfile_main(void *arg)
 	AWAIT(atomic_load(&emfile_n) >= SPARE);
 	await_parked(id, WHY_READ);
 
-	/* Paused: hardly any processor time goes by. */
-	cpu = cpu_time();
-	from = gamp_now();
-	while (gamp_now() < from + 300 * MS)
-		(void)gamp_sleep(100 * MS);
-	CHECK(cpu_time() - cpu < (gamp_now() - from) / 3);
+	CHECK(is_quiet() || is_quiet() || is_quiet());
 	n = atomic_load(&emfile_n);
 	CHECK(n >= SPARE && n < CLIENTS);
 

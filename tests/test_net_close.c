@@ -129,9 +129,9 @@ static void stale_parked_main(void *arg)
 		all_refuse(oa);
 		all_refuse(ob);
 	}
-	CHECK(is_parked(rd->id, WHY_READ));
-	CHECK(is_parked(wr->id, WHY_WRITE));
-	CHECK(is_parked(rd2->id, WHY_FD_LOCK));
+	await_parked(rd->id, WHY_READ); /* or again, after a late edge */
+	await_parked(wr->id, WHY_WRITE);
+	await_parked(rd2->id, WHY_FD_LOCK);
 	CHECK_EQ(gamp_write(b, "1", 1), 1);
 	CHECK_EQ(finish(rd), 1);
 	CHECK_EQ(gamp_write(b, "2", 1), 1);

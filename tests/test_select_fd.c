@@ -361,8 +361,10 @@ static void accept_main(void *arg)
 		CHECK_EQ(ready_now(w.c[0]), -EAGAIN);
 		if (i % 2)
 			park_watch(&w, 1);
-		for (int k = 0; k < 3; k++)
+		for (int k = 0; k < 3; k++) { /* in this order */
 			CHECK((a[k] = gamp_dial("tcp", to)) > 0);
+			AWAIT(backlog(gamp_sysfd(l)) == k + 1);
+		}
 		for (int k = 0; k < 3; k++) {
 			if (!(i % 2) || k > 0)
 				begin_watch(&w, 1);

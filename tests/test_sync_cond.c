@@ -118,6 +118,8 @@ static void generations_main(void *arg)
 		AWAIT(atomic_load(&last) == i);
 	}
 	CHECK(!atomic_load(&wrong));
+	lock_ok(); /* the last one has left it */
+	unlock_ok();
 	is_as_new();
 }
 
@@ -351,6 +353,8 @@ static void leave_main(void *arg)
 	CHECK_EQ(atomic_load(&woken), 0);
 	unlock_ok();
 	AWAIT(atomic_load(&woken) == 1);
+	lock_ok(); /* it has left it */
+	unlock_ok();
 	is_as_new();
 }
 

@@ -240,11 +240,14 @@ static void who_waits_comes_in_order_of_arrival(void **state)
 
 /* A young waiter is overtaken by who runs; an old one is not. */
 
+enum { HAS_IT = 1, HAD_IT };
+
 static void lock_once(void *arg)
 {
 	lock_ok();
+	atomic_store((atomic_int *)arg, HAS_IT);
 	unlock_ok();
-	atomic_store((atomic_int *)arg, 1);
+	atomic_store((atomic_int *)arg, HAD_IT);
 }
 
 static bool overtakes(int64_t hold)
@@ -260,9 +263,12 @@ static bool overtakes(int64_t hold)
 		CHECK_EQ(gamp_sleep(hold), 0);
 	unlock_ok();
 	won = gamp_mutex_trylock(&mutex) == 0;
-	if (won)
+	if (won) {
+		/* Not if we lost the P, and it was through before. */
+		won = atomic_load(&over) == 0;
 		CHECK_EQ(gamp_mutex_unlock(&mutex), 0);
-	AWAIT(atomic_load(&over));
+	}
+	AWAIT(atomic_load(&over) == HAD_IT);
 	is_as_new();
 	return won;
 }
@@ -503,7 +509,7 @@ static void g0_main(void *arg)
 	id = go(lock_once, &over);
 	await_parked(id, WHY_MUTEX);
 	call_on_g0(calls_on_g0);
-	AWAIT(atomic_load(&over));
+	AWAIT(atomic_load(&over) == HAD_IT);
 	is_as_new();
 	call_on_g0(locks_on_g0);
 	is_as_new();

@@ -276,16 +276,16 @@ static void read_once(void *arg)
 {
 	(void)arg;
 	CHECK_EQ(gamp_rwmutex_rlock(&rw), 0);
-	atomic_fetch_add(&order, 1);
 	CHECK_EQ(gamp_rwmutex_runlock(&rw), 0);
+	atomic_fetch_add(&order, 1);
 }
 
 static void write_once(void *arg)
 {
 	(void)arg;
 	CHECK_EQ(gamp_rwmutex_lock(&rw), 0);
-	atomic_fetch_add(&order, 1);
 	CHECK_EQ(gamp_rwmutex_unlock(&rw), 0);
+	atomic_fetch_add(&order, 1);
 }
 
 static void give_up_main(void *arg)
