@@ -207,7 +207,8 @@ static void leave_much(void *arg)
 
 static void once(void)
 {
-	struct gamp_options opt = { .maxprocs = 1 + (int)rnd(4) };
+	struct gamp_options opt = { .maxprocs = 1 + (int)rnd(4),
+		.stop_timeout = HANG * GAMP_SECOND };
 	int r;
 
 	atomic_store(&armed, 0);
@@ -326,9 +327,10 @@ static void threads(int runs)
 	MUST(pthread_create(&releaser, NULL, release, NULL) == 0, 0);
 	for (int i = 0; i < LOOKERS; i++)
 		MUST(pthread_create(&lookers[i], NULL, look, NULL) == 0, i);
-	(void)alarm(HANG);
-	for (run_no = 0; run_no < runs; run_no++)
+	for (run_no = 0; run_no < runs; run_no++) {
+		(void)alarm(HANG);
 		stop_beside(releaser);
+	}
 	atomic_store(&over, true);
 	(void)pthread_join(releaser, NULL);
 	for (int i = 0; i < LOOKERS; i++)

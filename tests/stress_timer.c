@@ -238,13 +238,13 @@ static void free_round(struct lane *ln)
 	atomic_fetch_add(&races, N);
 }
 
-/* Periods.  A call may still be about to begin when its round is over, so each
- * round counts for itself. */
+/* Periods.  A call may still be about to begin when its round is over, however
+ * long, so each round of a run counts for itself. */
 
 static struct beat {
 	atomic_int calls;
 	int64_t from;
-} beats[LANES][64];
+} *beats[LANES];
 
 static void on_period(void *arg)
 {
@@ -257,7 +257,7 @@ static void on_period(void *arg)
 
 static void period_round(struct lane *ln)
 {
-	struct beat *b = &beats[ln->no][ln->round % 64];
+	struct beat *b = &beats[ln->no][ln->round];
 	int64_t began = gamp_now(), period = 1000 + rnd(ln, 30000), most;
 	int r, n = 0;
 
@@ -435,10 +435,15 @@ static const struct {
 
 static size_t current;
 
+static int64_t rounds_of_lane(void)
+{
+	return rounds * parts[current].weight / 1000 / LANES + 1;
+}
+
 static void run_lane(void *arg)
 {
 	struct lane *ln = arg;
-	int64_t n = rounds * parts[current].weight / 1000 / LANES + 1;
+	int64_t n = rounds_of_lane();
 
 	for (ln->round = 0; ln->round < n; ln->round++) {
 		parts[current].round(ln);
@@ -480,9 +485,17 @@ static void run(int procs, int goroutines)
 {
 	struct gamp_options opt = { .maxprocs = procs,
 		.max_goroutines = goroutines ? goroutines : MOST };
-	int r = gamp_run(run_part, NULL, &opt);
+	int r;
 
+	for (int i = 0; i < LANES; i++) {
+		beats[i] =
+		    calloc((size_t)rounds_of_lane(), sizeof(*beats[i]));
+		MUST(beats[i], i);
+	}
+	r = gamp_run(run_part, NULL, &opt);
 	MUST(r == 0, r);
+	for (int i = 0; i < LANES; i++)
+		free(beats[i]);
 }
 
 /* Threads and callbacks use timers until the runtime is down. */

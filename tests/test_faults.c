@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -108,16 +109,30 @@ static long rss(void)
 	return field(1) * sysconf(_SC_PAGESIZE);
 }
 
-/* A joined thread leaves /proc a moment later. */
+/* Once it was true: it need not stay so. */
+#define WAIT_UNTIL(cond)                                      \
+	do {                                                  \
+		int64_t end_ = gamp_now() + LIMIT;            \
+		int met_;                                     \
+                                                              \
+		while (!(met_ = (cond)) && gamp_now() < end_) \
+			sched_yield();                        \
+		if (!met_)                                    \
+			fail_msg("never: " #cond);            \
+	} while (0)
+
+/* With one thread, and the two entries of any directory.  One that was joined
+ * leaves /proc a moment later. */
+static struct held look_alone(void)
+{
+	WAIT_UNTIL(entries("/proc/self/task") == 3);
+	return look();
+}
+
 static void assert_nothing_left(const struct held *before)
 {
-	int64_t end = gamp_now() + LIMIT;
-	struct held now = look();
+	struct held now = look_alone();
 
-	while (now.tasks > before->tasks && gamp_now() < end) {
-		sched_yield();
-		now = look();
-	}
 	assert_int_equal(now.fds, before->fds);
 	assert_int_equal(now.tasks, before->tasks);
 	if (SANITIZED)
@@ -126,15 +141,6 @@ static void assert_nothing_left(const struct held *before)
 	assert_true(now.pages <= before->pages + MIB / 4096);
 	assert_true(now.heap <= before->heap + 16384);
 }
-
-#define WAIT_UNTIL(cond)                             \
-	do {                                         \
-		int64_t end_ = gamp_now() + LIMIT;   \
-                                                     \
-		while (!(cond) && gamp_now() < end_) \
-			sched_yield();               \
-		assert_true(cond);                   \
-	} while (0)
 
 /* Small programs. */
 
@@ -293,7 +299,7 @@ static void a_start_that_fails_leaves_nothing(void **state)
 
 	(void)state;
 	assert_it_runs(NULL); /* what the first run keeps for good */
-	before = look();
+	before = look_alone();
 	for (size_t i = 0; i < LEN(rows); i++)
 		for (int sticky = 0; sticky < 2; sticky++) {
 			int n = 1;
@@ -317,7 +323,7 @@ static void a_run_survives_any_one_failure(void **state)
 
 	(void)state;
 	assert_it_runs(NULL);
-	before = look();
+	before = look_alone();
 	for (size_t i = 0; i < LEN(rows); i++)
 		for (int n = 1, hit = 1; hit && n < 100; n++) {
 			int r;
@@ -341,8 +347,8 @@ static void a_run_survives_any_one_failure(void **state)
 static void go_without_memory_is_enomem_and_the_rest_goes_on(void **state)
 {
 	struct gamp_options o = { .maxprocs = 2 };
+	int n = 0, refused = 0;
 	int64_t r = 0;
-	int n = 0;
 
 	(void)state;
 	assert_int_equal(gamp_start(&o), 0);
@@ -351,12 +357,15 @@ static void go_without_memory_is_enomem_and_the_rest_goes_on(void **state)
 	assert_int_equal(gamp_go(parked, NULL), -ENOMEM);
 	plan_none();
 	assert_true(gamp_go(parked, NULL) > 0);
-	/* Addresses, but no memory for more than were begun. */
+	/* Addresses, but no memory for more than were begun.  What the monitor
+	 * has in its hands at the first no, it gives back a moment later. */
 	plan(CALL_mprotect, 1, INT32_MAX, ENOMEM);
-	for (n = 1; n < 5000 && (r = gamp_go(parked, NULL)) > 0; n++)
-		;
-	assert_int_equal(r, -ENOMEM);
-	assert_int_equal(gamp_go(parked, NULL), -ENOMEM);
+	for (n = 1; n < 5000 && refused < 2; n += r > 0) {
+		r = gamp_go(parked, NULL);
+		refused = r > 0 ? 0 : refused + 1;
+		assert_true(r > 0 || r == -ENOMEM);
+	}
+	assert_int_equal(refused, 2);
 	WAIT_UNTIL(atomic_load(&count) == n);
 	plan_none();
 	for (int i = 0; i < 500; i++, n++)
@@ -421,7 +430,7 @@ static void without_more_threads_all_goroutines_still_end(void **state)
 
 	(void)state;
 	assert_it_runs(NULL);
-	before = look();
+	before = look_alone();
 	/* The first is the monitor, the second the first M. */
 	for (int from = 3; from < 7; from++)
 		for (int sticky = 0; sticky < 2; sticky++) {
@@ -515,6 +524,19 @@ static void threads_are_as_many_as_allowed(void **state)
 /* Descriptors. */
 
 /* The monitor may have opened a file of /proc at this very moment. */
+static long least_fds(void)
+{
+	long least = LONG_MAX;
+
+	for (int i = 0; i < 100; i++) {
+		long n = entries("/proc/self/fd");
+
+		least = n < least ? n : least;
+		sched_yield();
+	}
+	return least;
+}
+
 static void assert_fds(long n)
 {
 	WAIT_UNTIL(entries("/proc/self/fd") == n);
@@ -556,7 +578,7 @@ static void refusals_of_epoll_are_returned_and_leak_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(gamp_start(&o), 0);
-	fds = entries("/proc/self/fd");
+	fds = least_fds();
 
 	plan(CALL_epoll_ctl, 1, 1, ENOSPC);
 	assert_int_equal(gamp_listen("tcp", "127.0.0.1:0"), -ENOSPC);
@@ -601,9 +623,19 @@ static void refusals_of_epoll_are_returned_and_leak_nothing(void **state)
 	stop();
 }
 
-static void write_much(void *arg)
+/* Until one says no. */
+static ssize_t write_all_that_fits(gamp_fd fd)
 {
 	static char big[1 << 20];
+	ssize_t r = 0;
+
+	for (int i = 0; i < 64 && r >= 0; i++)
+		r = gamp_write(fd, big, sizeof(big));
+	return r;
+}
+
+static void write_much(void *arg)
+{
 	struct gamp_addr a;
 	char text[64];
 	gamp_fd c, s;
@@ -617,10 +649,9 @@ static void write_much(void *arg)
 	/* Full at some point; then writing has to be registered, which the
 	 * side that dialled is already. */
 	plan(CALL_epoll_ctl, 1, INT32_MAX, ENOMEM);
-	for (int i = 0; i < 64; i++)
-		if (gamp_write(s, big, sizeof(big)) < 0)
-			break;
-	EXPECT(gamp_write(s, big, sizeof(big)) == -ENOMEM);
+	EXPECT(write_all_that_fits(s) == -ENOMEM);
+	/* And again; there may be room by now. */
+	EXPECT(write_all_that_fits(s) == -ENOMEM);
 	plan_none();
 	EXPECT(gamp_close(c) == 0 && gamp_close(s) == 0);
 	atomic_fetch_add(&count, 1);
@@ -668,7 +699,7 @@ static void malformed_addresses_cost_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(gamp_start(NULL), 0);
-	fds = entries("/proc/self/fd");
+	fds = least_fds();
 	for (size_t i = 0; i < LEN(bad); i++)
 		assert_int_equal(
 		    gamp_listen(bad[i].network, bad[i].addr), -bad[i].err);

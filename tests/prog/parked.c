@@ -100,6 +100,18 @@ static void wait_for(const char *reason, int n)
 	} while (s.parked_by[i] < n);
 }
 
+/* Who has begun has not announced its call yet. */
+static void wait_for_blocker(void)
+{
+	struct gamp_states s = { .parked = 0 };
+
+	do {
+		gamp_yield();
+		if (gamp_stats_states(&s, sizeof(s)) < 0)
+			abort();
+	} while (s.blocking == 0);
+}
+
 static void run(void *arg)
 {
 	struct gamp_group group;
@@ -113,6 +125,7 @@ static void run(void *arg)
 		gamp_yield();
 	wait_for("receive", count + 1);
 	wait_for("sleep", 1);
+	wait_for_blocker();
 	all_are_parked(count);
 	(void)puts("parked");
 	(void)fflush(stdout);
