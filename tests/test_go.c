@@ -32,9 +32,15 @@ static atomic_llong saved;
 
 static void run(gamp_fn *fn, void *arg, const struct gamp_options *opt)
 {
+	struct gamp_options o = { 0 };
+
+	if (opt)
+		o = *opt;
+	if (o.stop_timeout == 0)
+		o.stop_timeout = 60 * GAMP_SECOND;
 	atomic_store(&count, 0);
 	atomic_store(&failures, 0);
-	assert_int_equal(gamp_run(fn, arg, opt), 0);
+	assert_int_equal(gamp_run(fn, arg, &o), 0);
 	assert_int_equal(atomic_load(&failures), 0);
 }
 

@@ -59,7 +59,9 @@ GAMP_API int gamp_timer_start_short(struct gamp_timer *t, int64_t when,
  * Exact: fn is called if and only if no stop said true since the start.  After
  * false it may be about to begin, or running, or over.
  *
- * Returns	true: it was armed, and fn will not be called (any more)
+ * Returns	true: it was armed, and fn will not be called.  With a period:
+ *		no time is to come any more; the call for one that has come
+ *		may still be about to begin, in its goroutine.
  * Parks	never.
  * Threads	any thread.
  */
