@@ -42,6 +42,19 @@ CASES = [
 ]
 
 
+def in_order(said):
+    """A dump lists slots, and who gets which depends on the P: main first,
+    then by what is said of them."""
+    def key(block):
+        return '"main"' not in block, re.sub(r"\d+", "", block)
+
+    def sort(m):
+        blocks = re.findall(r"^goroutine .*\n(?: .*\n)*", m[0], re.M)
+        return "".join(sorted(blocks, key=key))
+
+    return re.sub(r"(?:^goroutine .*\n(?: .*\n)*)+", sort, said, flags=re.M)
+
+
 def masked(said):
     seen = {}
 
@@ -49,7 +62,7 @@ def masked(said):
         return "goroutine " + seen.setdefault(m[1], f"G{len(seen) + 1}")
 
     said = re.sub(r"^gamp: hard mode.*\n", "", said, flags=re.M)
-    said = re.sub(r"goroutine (\d+)", number, said)
+    said = re.sub(r"goroutine (\d+)", number, in_order(said))
     said = re.sub(r"\+0x[0-9a-f]+", "", said)
     said = re.sub(r"0x[0-9a-f]+", "ADDRESS", said)
     said = re.sub(r"for \d+\.\d{3} s", "for TIME s", said)
